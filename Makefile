@@ -1,0 +1,43 @@
+# Each target does all its own set-up: a fresh clone needs only `make demo` or `make test`.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: help demo test lint bench docs-check clean
+
+help:
+	@echo "make demo        train, segment, score and report on a phantom: runs/demo/report.html"
+	@echo "make test        all tests"
+	@echo "make lint        style, types, import layers, spelling"
+	@echo "make docs-check  run the examples of the README and the docstrings"
+	@echo "make bench       the benchmarks"
+
+demo: $(READY)
+	$(BIN)/objectwise demo runs/demo
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+docs-check: $(READY)
+	$(BIN)/python -m pytest --doctest-modules --doctest-glob='*.md' src README.md docs
+
+bench: $(READY)
+	for bench in benchmarks/bench_*.py; do $(BIN)/python $$bench || exit 1; done
+
+clean:
+	rm -rf $(VENV)
+
+# The lock pins every package of the development environment; the package itself comes from this checkout.
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	touch $@

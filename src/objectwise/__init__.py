@@ -1,0 +1,1 @@
+"""Train segmentation networks on objects, not on pixels."""

@@ -1,0 +1,144 @@
+"""Every shape, dtype and value check on arrays, worded once.
+
+The form of a message is "`argument` must <rule>, got <what came>; <what to do>". Nothing here converts:
+a check returns its array unchanged, or raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectwise.errors import ArgumentError, DtypeError, ShapeError
+
+AnyArray = NDArray[Any]
+
+
+def check_offsets(offsets: object, *, ndim: int | None = None, name: str = "offsets") -> NDArray[np.int64]:
+    """Return `offsets` as a (k, ndim) int64 array, or say what is wrong with them."""
+    try:
+        array = np.asarray(offsets)
+    except ValueError as error:
+        raise ShapeError(
+            f"`{name}` must be a (k, ndim) table of integers, got rows of unequal length"
+        ) from error
+    if array.ndim != 2 or array.shape[0] == 0:
+        raise ShapeError(f"`{name}` must be a non-empty (k, ndim) table of integers, got shape {array.shape}")
+    if array.dtype.kind not in "iu":
+        raise DtypeError(f"`{name}` must hold integers (voxels), got dtype {array.dtype}")
+    if array.shape[1] not in (2, 3):
+        raise ShapeError(f"`{name}` must have 2 or 3 columns (y, x or z, y, x), got {array.shape[1]}")
+    if ndim is not None and array.shape[1] != ndim:
+        raise ShapeError(f"`{name}` must have one column per spatial axis ({ndim}), got {array.shape[1]}")
+    array = array.astype(np.int64)
+    zero_rows = np.flatnonzero(~array.any(axis=1))
+    if zero_rows.size:
+        raise ArgumentError(f"`{name}` must not join a voxel to itself, got all zeros in row {zero_rows[0]}")
+    # (v, v + o) and (v, v - o) are the same set of edges, so a negated row repeats as well.
+    seen: dict[tuple[int, ...], int] = {}
+    for row, offset in enumerate(array.tolist()):
+        edge = max(tuple(offset), tuple(-step for step in offset))
+        if edge in seen:
+            raise ArgumentError(
+                f"`{name}` must not repeat an edge, got row {row} {offset} equal or opposite to row {seen[edge]}"
+            )
+        seen[edge] = row
+    return array
+
+
+def check_labels(labels: object, *, name: str = "labels") -> AnyArray:
+    """Require an integer array without negative ids (0 is background)."""
+    array = _require_array(labels, name)
+    if array.dtype.kind not in "iu":
+        raise DtypeError(
+            f"`{name}` must hold integer ids (0 = background), got dtype {array.dtype}; "
+            "convert on purpose with .astype, labels never pass through floating point here"
+        )
+    if array.dtype.kind == "i" and array.size and int(array.min()) < 0:
+        first = first_position(array < 0)
+        raise ArgumentError(f"`{name}` must not be negative, got {array[first]} at {first}")
+    return array
+
+
+def check_affinities(affinities: object, *, name: str = "affinities") -> AnyArray:
+    """Require a finite float32 or float64 array with a channel axis in front."""
+    array = _require_array(affinities, name)
+    if array.dtype not in (np.float32, np.float64):
+        raise DtypeError(f"`{name}` must be float32 or float64, got dtype {array.dtype}")
+    if array.ndim not in (3, 4):
+        raise ShapeError(f"`{name}` must have shape (k, y, x) or (k, z, y, x), got {array.shape}")
+    check_not_empty(array, name=name)
+    check_finite(array, name=name)
+    return array
+
+
+def check_finite(array: AnyArray, *, name: str) -> None:
+    """Require every value to be finite; the message names the first that is not."""
+    # One float64 sum is finite if all values are, and 8 times cheaper than a mask; the converse is settled below.
+    if np.isfinite(np.sum(array, dtype=np.float64)):
+        return
+    bad = ~np.isfinite(array)
+    if bad.any():
+        first = first_position(bad)
+        raise ArgumentError(f"`{name}` must be finite, got {array[first]} at {first}")
+
+
+def check_not_empty(array: AnyArray, *, name: str) -> None:
+    """Require at least one element."""
+    if array.size == 0:
+        raise ShapeError(f"`{name}` must not be empty, got shape {array.shape}")
+
+
+def check_same_shape(first: AnyArray, second: AnyArray, *, names: tuple[str, str]) -> None:
+    """Require two arrays of one shape."""
+    if first.shape != second.shape:
+        raise ShapeError(
+            f"`{names[0]}` and `{names[1]}` must have the same shape, got {first.shape} and {second.shape}"
+        )
+
+
+def check_graph(
+    channels: int, spatial: Sequence[int], offsets: NDArray[np.int64], *, name: str = "affinities"
+) -> None:
+    """Require one affinity channel per offset, and offsets shorter than the volume."""
+    if channels != len(offsets):
+        raise ShapeError(
+            f"`offsets` must have one row per channel of `{name}` ({channels}), got {len(offsets)} rows; "
+            "pass the neighborhood used for training"
+        )
+    check_offsets_fit(spatial, offsets)
+
+
+def check_offsets_fit(spatial: Sequence[int], offsets: NDArray[np.int64]) -> None:
+    """Require every offset to stay inside the volume from at least one voxel."""
+    if offsets.shape[1] != len(spatial):
+        raise ShapeError(
+            f"`offsets` must have one column per spatial axis ({len(spatial)}), got {offsets.shape[1]}"
+        )
+    too_long = np.flatnonzero((np.abs(offsets) >= np.asarray(spatial)).any(axis=1))
+    if too_long.size:
+        row = int(too_long[0])
+        raise ArgumentError(
+            f"`offsets` must be shorter than the volume {tuple(spatial)}, got {offsets[row].tolist()} in row {row}"
+        )
+
+
+def check_choice(value: str, choices: Sequence[str], *, name: str) -> None:
+    """Require one of a few words."""
+    if value not in choices:
+        listed = ", ".join(repr(choice) for choice in choices)
+        raise ArgumentError(f"`{name}` must be one of {listed}, got {value!r}")
+
+
+def first_position(mask: AnyArray) -> tuple[int, ...]:
+    """Return the C-order first true position of a mask that has one."""
+    return tuple(int(i) for i in np.unravel_index(int(np.argmax(mask)), mask.shape))
+
+
+def _require_array(value: object, name: str) -> AnyArray:
+    if not isinstance(value, np.ndarray):
+        raise DtypeError(f"`{name}` must be a numpy array, got {type(value).__name__}")
+    return value

@@ -1,0 +1,1 @@
+"""Volumes on disk, phantoms, sampling and augmentation."""

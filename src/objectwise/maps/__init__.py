@@ -1,0 +1,1 @@
+"""Maps from labels: plain arrays that a loss multiplies or weighs with."""

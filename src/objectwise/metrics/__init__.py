@@ -1,0 +1,1 @@
+"""Addable statistics, scores made of them, and named protocols."""

@@ -1,0 +1,1 @@
+"""Networks that predict affinities, thin over MONAI."""

@@ -1,0 +1,1 @@
+"""Predict, segment and evaluate whole volumes."""

@@ -1,0 +1,1 @@
+"""A run directory and its steps, each complete or not there."""
