@@ -1,0 +1,233 @@
+"""The configuration of a run as typed, frozen data.
+
+Every number a user can change has its one default here. An unknown key, a wrong type or an impossible
+combination is refused by pydantic, and `objectwise.config.load` turns that into one sentence with the path.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+
+from objectwise.errors import ObjectwiseError
+from objectwise.graph import Neighborhood
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Shape = tuple[PositiveInt, ...]
+
+
+class Section(BaseModel):
+    """Base of every part of the configuration: strict, frozen, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class VolumeConfig(Section):
+    """One raw volume, and its labels where there are any.
+
+    Paths are relative to the working directory, like any path on a command line; `file.h5:path/in/file`
+    names a data set in a container, and `${NAME:-default}` an environment variable.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
+    raw: str
+    labels: str | None = None
+    sections: tuple[Annotated[int, Field(ge=0)], PositiveInt] | None = None
+    """First section and one past the last, along z; all sections by default."""
+
+    @model_validator(mode="after")
+    def _sections_ascend(self) -> Self:
+        if self.sections is not None and self.sections[0] >= self.sections[1]:
+            raise ValueError(f"sections must ascend [first, one past the last], got {list(self.sections)}")
+        return self
+
+
+class DataConfig(Section):
+    """The volumes to train on, and those to predict, segment and score."""
+
+    train: Annotated[tuple[VolumeConfig, ...], Field(min_length=1)]
+    evaluate: tuple[VolumeConfig, ...] = ()
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        for volume in self.train:
+            if volume.labels is None:
+                raise ValueError(f"train volume {volume.name!r} needs labels")
+        names = [volume.name for volume in (*self.train, *self.evaluate)]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"volume names must differ, got {name!r} twice")
+        return self
+
+
+class NetworkConfig(Section):
+    """A U-Net: one row per resolution level, from fine to coarse."""
+
+    features: Annotated[tuple[PositiveInt, ...], Field(min_length=2)] = (16, 32, 64, 128)
+    kernel_sizes: tuple[Shape, ...] | None = None
+    """Kernel shape at each level; 3 along every axis by default. Use 1 along z for thick sections."""
+    strides: tuple[Shape, ...] | None = None
+    """Downsampling between one level and the next (one row fewer than levels); 2 by default."""
+
+    @model_validator(mode="after")
+    def _levels_agree(self) -> Self:
+        levels = len(self.features)
+        if self.kernel_sizes is not None and len(self.kernel_sizes) != levels:
+            raise ValueError(f"kernel_sizes needs one row per level ({levels}), got {len(self.kernel_sizes)}")
+        if self.strides is not None and len(self.strides) != levels - 1:
+            raise ValueError(
+                f"strides needs one row fewer than levels ({levels - 1}), got {len(self.strides)}"
+            )
+        return self
+
+
+class LossConfig(Section):
+    """What is minimised.
+
+    `bce` is binary cross-entropy on every known edge, `malis` constrained MALIS, `bce+malis` their weighted
+    sum. Losses with MALIS begin with `warmup_steps` of plain `bce`: MALIS learns from the weakest edge
+    of each path, and an untrained network has no paths worth learning from (Turaga et al. 2009 do the same).
+    """
+
+    name: Literal["bce", "malis", "bce+malis"] = "bce+malis"
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    malis_weight: PositiveFloat = 1.0
+    """Weight of the MALIS term beside the cross-entropy; only with `bce+malis`."""
+
+    @model_validator(mode="after")
+    def _no_option_without_effect(self) -> Self:
+        if self.name == "bce" and self.warmup_steps:
+            raise ValueError("warmup_steps has no effect with the loss 'bce'; leave it out")
+        if self.name != "bce+malis" and "malis_weight" in self.model_fields_set:
+            raise ValueError(f"malis_weight has no effect with the loss {self.name!r}; leave it out")
+        return self
+
+
+class AugmentationConfig(Section):
+    """How often each augmentation is applied, as a probability per patch."""
+
+    flip: Fraction = 0.5
+    """Per axis."""
+    rotate: Fraction = 0.5
+    """Quarter turns in the section plane."""
+    elastic: Fraction = 0.2
+    intensity: Fraction = 0.5
+    """Brightness, contrast and noise."""
+    missing_section: Fraction = 0.0
+    """Per section of a 3-D patch: raw set to black, labels kept."""
+
+
+class TrainingConfig(Section):
+    """The training loop."""
+
+    steps: PositiveInt = 1000
+    batch_size: PositiveInt = 2
+    patch_shape: Shape
+    learning_rate: PositiveFloat = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-5
+    minimum_foreground: Fraction = 0.05
+    """A patch with a smaller labelled fraction is drawn again."""
+    checkpoint_every: PositiveInt = 100
+    """Steps between checkpoints: what a killed run loses at most."""
+    initial_weights: Path | None = None
+    """`network.pt` of another run to start from; random weights by default."""
+    workers: Annotated[int, Field(ge=0)] = 0
+    """Processes that load patches; 0 loads in the training process."""
+    threads: PositiveInt | None = None
+    """Threads of torch; its own choice by default."""
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
+    devices: PositiveInt | Literal["auto"] = 1
+    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
+    loss: LossConfig = LossConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
+
+    @model_validator(mode="after")
+    def _warmup_ends(self) -> Self:
+        if self.loss.warmup_steps >= self.steps:
+            raise ValueError(
+                f"loss.warmup_steps must be less than steps ({self.steps}), got {self.loss.warmup_steps}"
+            )
+        return self
+
+
+class PredictionConfig(Section):
+    """Overlapping windows over the whole volume, blended with a Gaussian weight."""
+
+    window_shape: Shape | None = None
+    """The patch shape of the training by default."""
+    overlap: Annotated[float, Field(ge=0, lt=1)] = 0.25
+    batch_size: PositiveInt = 4
+
+
+class SegmentationConfig(Section):
+    """From affinities to instances."""
+
+    method: Literal["components", "watershed"] = "components"
+    threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["auto"] = "auto"
+    """`auto`: the candidate with the least adapted Rand error on the training volumes."""
+    candidates: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1)] = (
+        0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999,
+    )  # fmt: skip
+    minimum_size: Annotated[int, Field(ge=0)] = 0
+    """Objects with fewer voxels become background."""
+
+    @model_validator(mode="after")
+    def _no_option_without_effect(self) -> Self:
+        if self.threshold != "auto" and "candidates" in self.model_fields_set:
+            raise ValueError("candidates has no effect with a fixed threshold; leave it out")
+        return self
+
+
+class EvaluationConfig(Section):
+    """How the segmentation is scored."""
+
+    protocol: Literal["cremi"] = "cremi"
+
+
+class RunConfig(Section):
+    """Everything a run needs; the file that `objectwise run` reads."""
+
+    data: DataConfig
+    dimensions: Literal[2, 3] = 3
+    """2 treats every section as an image of its own; 3 the stack as one volume."""
+    offsets: Annotated[tuple[tuple[int, ...], ...], Field(min_length=1)] | None = None
+    """The neighborhood, (k, dimensions) voxels; the nearest neighbours by default."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    network: NetworkConfig = NetworkConfig()
+    training: TrainingConfig
+    prediction: PredictionConfig = PredictionConfig()
+    segmentation: SegmentationConfig = SegmentationConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    @property
+    def neighborhood(self) -> Neighborhood:
+        """The validated neighborhood, with `dimensions` columns."""
+        if self.offsets is None:
+            return Neighborhood.nearest(self.dimensions)
+        return Neighborhood(self.offsets)
+
+    @model_validator(mode="after")
+    def _axes_agree(self) -> Self:
+        def require(path: str, rows: object) -> None:
+            if len(rows) != self.dimensions:  # type: ignore[arg-type]
+                raise ValueError(f"{path} needs {self.dimensions} numbers (dimensions), got {rows}")
+
+        require("training.patch_shape", self.training.patch_shape)
+        if self.prediction.window_shape is not None:
+            require("prediction.window_shape", self.prediction.window_shape)
+        for path, table in (("kernel_sizes", self.network.kernel_sizes), ("strides", self.network.strides)):
+            for row in table or ():
+                require(f"network.{path}", row)
+        for row in self.offsets or ():
+            require("offsets", row)
+        if self.dimensions == 2 and self.training.augmentation.missing_section:
+            raise ValueError(
+                "training.augmentation.missing_section has no effect with dimensions 2; leave it out"
+            )
+        try:
+            _ = self.neighborhood
+        except ObjectwiseError as error:
+            raise ValueError(str(error)) from error
+        return self

@@ -1,0 +1,1 @@
+"""Slow twins: what a student would write, kept once and imported by tests and benchmarks."""
