@@ -43,7 +43,8 @@ def check_offsets(offsets: object, *, ndim: int | None = None, name: str = "offs
         edge = max(tuple(offset), tuple(-step for step in offset))
         if edge in seen:
             raise ArgumentError(
-                f"`{name}` must not repeat an edge, got row {row} {offset} equal or opposite to row {seen[edge]}"
+                f"`{name}` must not repeat an edge, got {offset} in row {row}, "
+                f"equal or opposite to row {seen[edge]}"
             )
         seen[edge] = row
     return array
@@ -77,7 +78,7 @@ def check_affinities(affinities: object, *, name: str = "affinities") -> AnyArra
 
 def check_finite(array: AnyArray, *, name: str) -> None:
     """Require every value to be finite; the message names the first that is not."""
-    # One float64 sum is finite if all values are, and 8 times cheaper than a mask; the converse is settled below.
+    # One sum is finite only if all values are, and much cheaper than a mask.
     if np.isfinite(np.sum(array, dtype=np.float64)):
         return
     bad = ~np.isfinite(array)
@@ -122,7 +123,8 @@ def check_offsets_fit(spatial: Sequence[int], offsets: NDArray[np.int64]) -> Non
     if too_long.size:
         row = int(too_long[0])
         raise ArgumentError(
-            f"`offsets` must be shorter than the volume {tuple(spatial)}, got {offsets[row].tolist()} in row {row}"
+            f"`offsets` must be shorter than the volume {tuple(spatial)}, "
+            f"got {offsets[row].tolist()} in row {row}"
         )
 
 

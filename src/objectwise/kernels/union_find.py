@@ -1,0 +1,44 @@
+"""Union-find on one flat array, the only one in the library.
+
+Entry v holds the parent of v, or, where v is a root, `~size` (that is -1 - size, always negative): one array
+instead of two halves the memory traffic of a forest, and size 0 (a voxel without a label) has a code too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+
+@njit(cache=True, nogil=True, inline="always")
+def find(parents: NDArray[Any], node: int) -> int:
+    """Return the root of `node`, halving its path on the way."""
+    parent = parents[node]
+    while parent >= 0:
+        grandparent = parents[parent]
+        if grandparent < 0:
+            return parent
+        parents[node] = grandparent
+        node = grandparent
+        parent = parents[node]
+    return node
+
+
+@njit(cache=True, nogil=True, inline="always")
+def join(parents: NDArray[Any], first: int, second: int) -> int:
+    """Join two different roots, the smaller below the larger, and return the root that stays."""
+    size = ~parents[first] + ~parents[second]
+    if parents[first] > parents[second]:
+        first, second = second, first
+    parents[second] = first
+    parents[first] = ~size
+    return first
+
+
+@njit(cache=True, nogil=True)
+def singletons(n: int) -> NDArray[np.int64]:
+    """Return `n` roots of size 1."""
+    return np.full(n, ~np.int64(1))

@@ -1,0 +1,99 @@
+"""MALIS pair counts: for each edge, the pairs of voxels whose connection it decides."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectwise.checks import check_affinities, check_graph, check_labels
+from objectwise.errors import ShapeError
+from objectwise.graph import Offsets, offsets_array
+from objectwise.graph.axes import as_channels, as_steps, as_volume
+from objectwise.kernels import malis
+from objectwise.kernels.edge_order import descending_keys
+
+
+class PairCounts(NamedTuple):
+    """How many pairs of voxels each edge decides, shaped like the affinities, uint64."""
+
+    positive: NDArray[np.uint64]
+    """Pairs of one object: the edge should be high."""
+    negative: NDArray[np.uint64]
+    """Pairs of two objects: the edge should be low."""
+
+
+def malis_pair_counts(
+    affinities: NDArray[Any], labels: NDArray[Any], offsets: Offsets, *, constrained: bool = True
+) -> PairCounts:
+    """Count, for each edge, the pairs of voxels for which it is the maximin edge.
+
+    The maximin edge of a pair is the weakest edge on the best path between its two voxels. It alone decides
+    whether thresholding the affinities leaves the pair connected.
+
+    Parameters
+    ----------
+    affinities : (k, *spatial) float32 or float64, finite, no unit
+        Higher means "same instance"; only the order of the values matters, so logits serve as well.
+        Channel i at voxel v is the edge (v, v + offsets[i]); edges that leave the volume are never read.
+    labels : (*spatial) integer, 2-D or 3-D
+        0 is background: it makes no pair, and its edges join nothing that belongs together.
+    offsets : Neighborhood or (k, ndim) int, voxels
+    constrained : bool
+        True (Funke et al. 2019): pairs of one object are counted on paths inside that object, and pairs of
+        two objects on paths on which every object is already whole. False (Turaga et al. 2009): both kinds
+        are counted on the one maximum spanning forest of the affinities.
+
+    Returns
+    -------
+    PairCounts
+        `positive` and `negative`, (k, *spatial) uint64. Constrained positive counts stand on edges within an
+        object only, negative ones on all other edges.
+
+    Raises
+    ------
+    DtypeError, ShapeError, ArgumentError
+        If an array has another dtype or shape, an affinity is not finite (the message names the first), a
+        label is negative, or an offset is longer than the volume.
+
+    Notes
+    -----
+    Ties go to the lower edge index; in the constrained negative pass edges within an object come before all
+    others, so saturated predictions still blame the edges between objects. One sort and one union-find over
+    the edges: O(E) for the sort, nearly O(E) for the forest.
+
+    References
+    ----------
+    Turaga, Briggman, Helmstaedter, Denk, Seung: "Maximin affinity learning of image segmentation", 2009.
+    Funke, Tschopp, Grisaitis, Sheridan, Singh, Saalfeld, Turaga: "Large scale image segmentation with
+    structured loss based deep learning for connectome reconstruction", 2019.
+
+    Examples
+    --------
+    The edge between objects 1 and 2 decides all four pairs of them.
+
+    >>> chain = np.array([[[0.0, 0.9, 0.4, 0.8]]])
+    >>> positive, negative = malis_pair_counts(chain, np.array([[1, 1, 2, 2]]), [[0, -1]])
+    >>> positive[0, 0], negative[0, 0]
+    (array([0, 1, 0, 1], dtype=uint64), array([0, 0, 4, 0], dtype=uint64))
+    """
+    check_affinities(affinities)
+    check_labels(labels)
+    if affinities.shape[1:] != labels.shape:
+        raise ShapeError(
+            f"`labels` must have the spatial shape of `affinities` {affinities.shape[1:]}, got {labels.shape}"
+        )
+    table = offsets_array(offsets)
+    check_graph(len(affinities), labels.shape, table)
+    positive = np.zeros(affinities.shape, np.uint64)
+    negative = np.zeros(affinities.shape, np.uint64)
+    count = malis.constrained_counts if constrained else malis.unconstrained_counts
+    count(
+        as_channels(descending_keys(affinities)),
+        as_volume(np.ascontiguousarray(labels)),
+        as_steps(table),
+        positive.reshape(-1),
+        negative.reshape(-1),
+    )
+    return PairCounts(positive, negative)
