@@ -21,7 +21,12 @@ Shape = tuple[PositiveInt, ...]
 class Section(BaseModel):
     """Base of every part of the configuration: strict, frozen, no unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def _default(section: Section, name: str) -> object:
+    # An option at its default changes nothing, so a complete dump of a configuration loads again.
+    return type(section).model_fields[name].default
 
 
 class VolumeConfig(Section):
@@ -100,7 +105,7 @@ class LossConfig(Section):
     def _no_option_without_effect(self) -> Self:
         if self.name == "bce" and self.warmup_steps:
             raise ValueError("warmup_steps has no effect with the loss 'bce'; leave it out")
-        if self.name != "bce+malis" and "malis_weight" in self.model_fields_set:
+        if self.name != "bce+malis" and self.malis_weight != _default(self, "malis_weight"):
             raise ValueError(f"malis_weight has no effect with the loss {self.name!r}; leave it out")
         return self
 
@@ -175,7 +180,7 @@ class SegmentationConfig(Section):
 
     @model_validator(mode="after")
     def _no_option_without_effect(self) -> Self:
-        if self.threshold != "auto" and "candidates" in self.model_fields_set:
+        if self.threshold != "auto" and self.candidates != _default(self, "candidates"):
             raise ValueError("candidates has no effect with a fixed threshold; leave it out")
         return self
 

@@ -1,0 +1,238 @@
+"""YAML text to a validated `RunConfig`, and back.
+
+The stages are separate so that each can say what is wrong in the user's own terms:
+text -> tree (no key twice) -> overrides -> environment variables -> typed configuration.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from objectwise.config.models import RunConfig
+from objectwise.config.problems import dotted, problems_of, shown
+from objectwise.errors import ConfigError
+
+# PyYAML follows YAML 1.1, where `1e-3` is a string; in YAML 1.2, and to every reader, it is a number.
+_FLOAT_TAG = "tag:yaml.org,2002:float"
+_EXPONENT_FLOAT = re.compile(r"^[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+$")
+_VARIABLE = re.compile(
+    r"\$\$|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<fallback>:-[^}]*)?\}|(?P<damaged>\$\{[^}]*\}?)"
+)
+
+
+def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> RunConfig:
+    """Read the configuration of a run from a YAML file.
+
+    Parameters
+    ----------
+    path : path of a UTF-8 YAML file
+    overrides : texts like `training.steps=200` or `data.train.0.sections=[0, 16]`
+        Applied in order before anything is checked. The value is YAML; the key may name any key of the
+        configuration, whether or not the file sets it, and an existing position of a list.
+
+    Returns
+    -------
+    RunConfig
+        In every string, `${NAME}` was replaced by the environment variable, `${NAME:-default}` by the
+        default where the variable is unset or empty, and `$$` by `$`.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, and with one line per problem, each with its path, the rule and the value.
+
+    Notes
+    -----
+    Nothing is converted in silence: `steps: "200"` and `steps: 200.0` are errors, not 200.
+    """
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise ConfigError(f"the configuration {file} cannot be read: {reason}") from error
+    return parse_config(text, overrides, source=str(file))
+
+
+def parse_config(text: str, overrides: Sequence[str] = (), *, source: str = "configuration") -> RunConfig:
+    """Do as `load_config` does, from the text itself; `source` names it in messages."""
+    tree = _parse_yaml(text, source)
+    if not isinstance(tree, dict):
+        raise ConfigError(
+            f"{source} must hold a mapping like `data:` and `training:` at the top, got {shown(tree)}"
+        )
+    for override in overrides:
+        _apply_override(tree, override)
+    problems = [*_values_without_meaning(tree)]
+    tree = _expand(tree, (), problems)
+    _refuse(problems, source)
+    try:
+        # Through JSON, strict mode takes a list where a tuple is meant, and still converts nothing else.
+        return RunConfig.model_validate_json(json.dumps(tree))
+    except ValidationError as error:
+        _refuse(problems_of(error, tree, RunConfig), source)
+        raise  # not reached: a validation error holds at least one problem
+
+
+def dump_config(config: RunConfig) -> str:
+    """Return the complete configuration, defaults included, as YAML that loads back equal."""
+    tree = _escape(config.model_dump(mode="json"))
+    return yaml.dump(
+        tree, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True
+    )
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML, without a key given twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: dict[Any, int] = {}
+        for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag.endswith(":merge"):
+                continue
+            line = key_node.start_mark.line + 1
+            if key_node.value in seen:
+                raise ConfigError(
+                    f"a key must be given once, got `{key_node.value}` "
+                    f"in lines {seen[key_node.value]} and {line}"
+                )
+            seen[key_node.value] = line
+        return super().construct_mapping(node, deep)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Safe YAML that quotes what `_Loader` would take for a number."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+for _kind in (_Loader, _Dumper):
+    _kind.add_implicit_resolver(_FLOAT_TAG, _EXPONENT_FLOAT, list("-+0123456789"))
+
+
+def _parse_yaml(text: str, source: str) -> Any:
+    try:
+        return _unshared(yaml.load(text, _Loader))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source} is not valid YAML: {_in_one_line(error)}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{source} must not nest without end") from error
+    except ValueError as error:  # a date such as 2024-13-45
+        raise ConfigError(f"{source} holds a value that cannot be read: {error}") from error
+
+
+def _unshared(tree: Any) -> Any:
+    """Copy the tree, so that an override of one YAML alias does not change the others."""
+    if isinstance(tree, dict):
+        return {key: _unshared(value) for key, value in tree.items()}
+    return [_unshared(value) for value in tree] if isinstance(tree, list) else tree
+
+
+def _in_one_line(error: yaml.YAMLError) -> str:
+    problem = getattr(error, "problem", None) or str(error).replace("\n", " ")
+    mark = getattr(error, "problem_mark", None)
+    return f"{problem}, in line {mark.line + 1}, column {mark.column + 1}" if mark else problem
+
+
+def _refuse(problems: Sequence[str], source: str) -> None:
+    if len(problems) == 1:
+        raise ConfigError(f"{source}: {problems[0]}")
+    if problems:
+        raise ConfigError(f"{source} has {len(problems)} problems:\n  " + "\n  ".join(problems))
+
+
+def _apply_override(tree: dict[str, Any], override: str) -> None:
+    """Set one value in the tree; parts that the file leaves out are made, and checked with all others."""
+    path, equals, text = override.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise ConfigError(f"an override must read key=value, like training.steps=200, got {override!r}")
+    value = _parse_yaml(text, f"the value of the override {override!r}")
+    at: Any = tree
+    for depth, key in enumerate(keys[:-1]):
+        nearer = _position(at, key, keys[:depth], override)
+        if isinstance(at, dict) and at.get(key) is None:
+            at[key] = {}
+        at = at[nearer]
+    at[_position(at, keys[-1], keys[:-1], override)] = value
+
+
+def _position(at: Any, key: str, above: Sequence[str], override: str) -> Any:
+    """Return `key` as a key or index of `at`, or say why the override leads nowhere."""
+    where = ".".join(above) or "the configuration"
+    if isinstance(at, dict):
+        return key
+    if not isinstance(at, list):
+        raise ConfigError(
+            f"the override {override!r} leads nowhere: {where} is no mapping or list, but {shown(at)}"
+        )
+    if not key.isdecimal() or int(key) >= len(at):
+        raise ConfigError(
+            f"the override {override!r} leads nowhere: {where} is a list with positions 0 to {len(at) - 1}"
+        )
+    return int(key)
+
+
+def _values_without_meaning(tree: Any, path: tuple[str | int, ...] = ()) -> Iterator[str]:
+    """Yield a problem for each value that YAML knows and a configuration does not, such as a date."""
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            if not isinstance(key, str):
+                yield f"{dotted((*path, str(key)))}: a key must be a string, got {shown(key)}"
+            yield from _values_without_meaning(value, (*path, str(key)))
+    elif isinstance(tree, list):
+        for index, value in enumerate(tree):
+            yield from _values_without_meaning(value, (*path, index))
+    elif not isinstance(tree, str | bool | int | float | None):
+        kind = type(tree).__name__
+        yield f'{dotted(path)}: must be a plain value, got the {kind} {tree}; write "{tree}" for a string'
+
+
+def _expand(tree: Any, path: tuple[str | int, ...], problems: list[str]) -> Any:
+    """Return the tree with environment variables filled in; what is missing is added to `problems`."""
+    if isinstance(tree, dict):
+        return {key: _expand(value, (*path, str(key)), problems) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_expand(value, (*path, index), problems) for index, value in enumerate(tree)]
+    if not isinstance(tree, str):
+        return tree
+
+    def replacement(match: re.Match[str]) -> str:
+        if match["damaged"]:
+            problems.append(
+                f"{dotted(path)}: a variable must read ${{NAME}} or ${{NAME:-default}}, "
+                f"got {match['damaged']!r}"
+            )
+            return ""
+        if match["name"] is None:
+            return "$"
+        value = os.environ.get(match["name"])
+        if match["fallback"] is not None:
+            return value or match["fallback"][2:]
+        if value is None:
+            problems.append(
+                f"{dotted(path)}: the environment variable {match['name']} must be set, or have a default: "
+                f"${{{match['name']}:-default}}"
+            )
+        return value or ""
+
+    return _VARIABLE.sub(replacement, tree)
+
+
+def _escape(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: _escape(value) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_escape(value) for value in tree]
+    return tree.replace("$", "$$") if isinstance(tree, str) else tree

@@ -1,0 +1,45 @@
+"""Combinations that make no sense are refused where the configuration is made."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from objectwise.config import DataConfig, NetworkConfig, RunConfig, SegmentationConfig, VolumeConfig
+
+
+def volume(name: str) -> VolumeConfig:
+    return VolumeConfig(name=name, raw="raw.h5:raw", labels="raw.h5:labels")
+
+
+def test_volume_names_must_differ():
+    with pytest.raises(ValidationError, match="volume names must differ, got 'a' twice"):
+        DataConfig(train=(volume("a"),), evaluate=(volume("a"),))
+
+
+def test_sections_must_ascend():
+    with pytest.raises(ValidationError, match="sections must ascend"):
+        VolumeConfig(name="a", raw="r", sections=(4, 4))
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"kernel_sizes": ((3, 3), (3, 3))}, r"kernel_sizes needs one row per level \(3\), got 2"),
+        ({"strides": ((2, 2),)}, r"strides needs one row fewer than levels \(2\), got 1"),
+    ],
+)
+def test_network_tables_must_fit_the_levels(keys: dict[str, object], message: str):
+    with pytest.raises(ValidationError, match=message):
+        NetworkConfig(features=(4, 8, 16), **keys)  # type: ignore[arg-type]
+
+
+def test_an_option_at_its_default_may_be_named():
+    assert SegmentationConfig(threshold=0.5, candidates=SegmentationConfig().candidates).threshold == 0.5
+
+
+def test_neighborhood_follows_the_dimensions():
+    config = RunConfig.model_validate(
+        {"data": {"train": (volume("a"),)}, "dimensions": 2, "training": {"patch_shape": (8, 8)}}
+    )
+    assert config.neighborhood.offsets == ((-1, 0), (0, -1))
