@@ -122,11 +122,10 @@ def test_override_reaches_defaults_lists_and_whole_sections():
 
 
 def test_override_of_one_alias_leaves_the_other():
-    shared = (
-        MINIMAL + "network: {kernel_sizes: &rows [[3, 3, 3], [3, 3, 3]], features: [4, 8]}\noffsets: *rows\n"
-    )
-    text = problems(shared, "offsets.1=[0, 0, 1]", "network.kernel_sizes.0.0=x")
-    assert "offsets" not in text.replace("network.kernel_sizes", "")
+    text = MINIMAL.replace("[8, 32, 32]", "&shape [8, 32, 32]") + "prediction: {window_shape: *shape}\n"
+    config = parse_config(text, ["training.patch_shape.0=16"])
+    assert config.training.patch_shape == (16, 32, 32)
+    assert config.prediction.window_shape == (8, 32, 32)
 
 
 @pytest.mark.parametrize(
