@@ -1,0 +1,96 @@
+"""Named protocols: everything a score leaves to convention, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from objectwise.checks import check_choice
+from objectwise.errors import ArgumentError
+
+TRANSPARENT = 2**64 - 1
+"""CREMI's id for masked voxels; what `mask_borders` writes."""
+INVALID = 2**64 - 2
+"""CREMI's id for voxels that an annotator could not decide."""
+OUTSIDE = 2**64 - 3
+"""CREMI's id for voxels of the padding, where nothing was annotated."""
+
+IGNORED_TRUTH = (0, OUTSIDE, INVALID, TRANSPARENT)
+"""The truth ids that CREMI's scores leave out: background and the reserved ids at the end of uint64."""
+
+RandPairs = Literal["cremi", "distinct"]
+
+
+def check_ids(ids: tuple[int, ...], *, name: str) -> None:
+    """Require ids that a label volume can hold."""
+    for label in ids:
+        if not 0 <= label < 2**64:
+            raise ArgumentError(f"`{name}` must hold ids from 0 to 2^64 - 1, got {label}")
+
+
+def check_distance(distance: float, *, name: str) -> None:
+    """Require a finite distance of at least 0."""
+    if not 0 <= distance < float("inf"):
+        raise ArgumentError(f"`{name}` must be a finite number of pixels, 0 or more, got {distance}")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a segmentation is compared with the truth.
+
+    Parameters
+    ----------
+    name : str
+    ignored_truth : ids
+        Voxels with one of these truth ids take part in nothing.
+    ignored_segmentation : ids
+        Voxels with one of these segmentation ids take part in nothing. Empty in every named protocol:
+        leaving voxels unlabelled must not improve a score.
+    border_distance : float, pixels, optional
+        Truth pixels at most this far from a border between two ids in their section are masked first
+        (`mask_borders`); no masking by default.
+    rand_pairs : {"cremi", "distinct"}
+        How adapted Rand counts pairs of voxels, see `adapted_rand`.
+    """
+
+    name: str
+    ignored_truth: tuple[int, ...] = IGNORED_TRUTH
+    ignored_segmentation: tuple[int, ...] = ()
+    border_distance: float | None = None
+    rand_pairs: RandPairs = "cremi"
+
+    def __post_init__(self) -> None:
+        check_choice(self.rand_pairs, ("cremi", "distinct"), name="rand_pairs")
+        for argument in ("ignored_truth", "ignored_segmentation"):
+            check_ids(getattr(self, argument), name=argument)
+        if self.border_distance is not None:
+            check_distance(self.border_distance, name="border_distance")
+
+
+PROTOCOLS = MappingProxyType(
+    {
+        protocol.name: protocol
+        for protocol in (
+            Protocol("cremi"),
+            Protocol("distinct_pairs", ignored_truth=(0,), rand_pairs="distinct"),
+        )
+    }
+)
+"""The protocols that have a name.
+
+`cremi` is that of the CREMI challenge (cremi.org) as its evaluation package computes it. Truth 0 and the
+reserved ids are ignored. Segmentation 0 is no special case for VOI, one segment like any other; for adapted
+Rand its voxels are pieces of one voxel each.
+
+`distinct_pairs` is the textbook definition, over pairs of two different voxels, as scikit-image computes
+it: segmentation 0 is one segment like any other for both scores.
+"""
+
+
+def find_protocol(protocol: str | Protocol) -> Protocol:
+    """Return the protocol of that name; a Protocol returns as it is."""
+    if isinstance(protocol, Protocol):
+        return protocol
+    check_choice(protocol, tuple(PROTOCOLS), name="protocol")
+    return PROTOCOLS[protocol]
