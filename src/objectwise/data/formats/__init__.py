@@ -1,0 +1,1 @@
+"""One module a file format; `objectwise.data.volumes` is the door, and checks what goes through it."""

@@ -1,0 +1,166 @@
+"""What every format shares: the location, the header, and how a library's error becomes one sentence."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectwise.errors import ArgumentError, ObjectwiseError, VolumeError
+
+AnyArray = NDArray[Any]
+Floats = tuple[float, ...]
+
+CONTAINERS = {".h5": "HDF5", ".hdf5": "HDF5", ".hdf": "HDF5", ".zarr": "Zarr"}
+FILES = {".tif": "TIFF", ".tiff": "TIFF", ".png": "PNG", ".nii": "NIfTI", ".nii.gz": "NIfTI"}
+KNOWN = "file.h5:path/in/file, .tif, .png, a folder of PNGs, .nii, .nii.gz or volume.zarr:path"
+
+_IN_CONTAINER = re.compile(
+    r"^(?P<path>.+?(?P<suffix>\.h5|\.hdf5|\.hdf|\.zarr))/?(:(?P<inner>.*))?$", re.IGNORECASE | re.DOTALL
+)
+_MOST_LISTED = 20
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a volume lies: the format, the file or folder, and the path inside a container."""
+
+    text: str
+    format: str
+    path: Path
+    inner: str = ""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a format knows without the voxels; `shape` ends in the colours where `channels` is not 1."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    voxel_size: Floats = ()  # nothing stated
+    offset: Floats = ()
+    channels: int = 1
+
+    @property
+    def spatial(self) -> tuple[int, ...]:
+        """The shape without the colours."""
+        return self.shape if self.channels == 1 else self.shape[:-1]
+
+
+class Format(Protocol):
+    """What each module here offers. A library's own errors may pass: the door words them."""
+
+    def describe(self, location: Location) -> Header:
+        """Read the header."""
+
+    def read(self, location: Location, sections: tuple[int, int] | None) -> AnyArray:
+        """Read the voxels, or only the sections [first, stop) of a 3-D volume."""
+
+    def exists(self, location: Location) -> bool:
+        """Say whether a volume lies there that writing would replace; refuse what must never be replaced."""
+
+    def check_holds(self, location: Location, array: AnyArray, header: Header) -> None:
+        """Refuse what the format cannot hold exactly."""
+
+    def write(self, location: Location, array: AnyArray, header: Header) -> None:
+        """Write under a temporary name, then rename; `header` holds voxel size and offset."""
+
+
+def parse_location(location: str | Path) -> Location:
+    """Split a location into file and path inside, and choose the format by its name."""
+    text = str(location)
+    if not isinstance(location, str | Path) or not text.strip():
+        raise ArgumentError(f"`location` must be {KNOWN}, got {location!r}")
+    match = _IN_CONTAINER.match(text)
+    if match is not None:
+        inner = (match["inner"] or "").strip("/")
+        if inner and any(part in ("", ".", "..") for part in inner.split("/")):
+            raise ArgumentError(f"`{text}` must name a plain path after the colon, got {match['inner']!r}")
+        return Location(text, CONTAINERS[match["suffix"].lower()], Path(match["path"]), inner)
+    path = Path(text)
+    for suffix, kind in FILES.items():
+        if path.name.lower().endswith(suffix) and not path.is_dir():
+            return Location(text, kind, path)
+    if path.is_dir() or not path.suffix or text.endswith("/"):
+        return Location(text, "PNG folder", path)
+    raise ArgumentError(f"`{text}` must be {KNOWN}, got the unknown extension {path.suffix!r}")
+
+
+@contextmanager
+def one_sentence(location: Location, doing: str) -> Iterator[None]:
+    """Turn any error of a format's library into one VolumeError that names the location."""
+    try:
+        yield
+    except ObjectwiseError:
+        raise
+    except ImportError as error:
+        raise VolumeError(
+            f"`{location}` needs the package {error.name}; install objectwise[pipeline]"
+        ) from error
+    except Exception as error:
+        lines = str(error).strip().splitlines()
+        reason = lines[0].rstrip(".") if lines else type(error).__name__
+        if doing == "read":
+            rule, hint = (
+                f"a readable {location.format}",
+                "; the file is damaged, truncated or of another format",
+            )
+        else:
+            rule, hint = f"a place where a {location.format} can be written", ""
+        if isinstance(error, PermissionError):
+            hint = "; permission is denied"
+        raise VolumeError(f"`{location}` must be {rule}, got {reason!r}{hint}") from error
+
+
+def require_file(location: Location) -> None:
+    """Require a file at the location's path."""
+    if location.path.is_dir():
+        raise VolumeError(f"`{location}` must be a {location.format} file, got a folder")
+    if not location.path.exists():
+        raise VolumeError(f"`{location}` must exist, got no such file: {location.path}")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names for a message, not more than a reader wants."""
+    if not names:
+        return "nothing"
+    more = len(names) - _MOST_LISTED
+    return ", ".join(names[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
+
+
+def attribute_floats(location: Location, name: str, value: object) -> Floats:
+    """Return an attribute (z, y, x numbers) as a tuple of floats, empty where it is absent."""
+    if value is None:
+        return ()
+    try:
+        return tuple(float(number) for number in np.asarray(value, dtype=np.float64).reshape(-1))
+    except (TypeError, ValueError) as error:
+        raise VolumeError(
+            f"`{location}` must have numbers in its attribute {name!r}, got {value!r}"
+        ) from error
+
+
+def shortest(value: float) -> float:
+    """Return the shortest decimal that a float32 on disk stands for: 0.1, not 0.10000000149."""
+    return float(str(np.float32(value)))
+
+
+def chunk_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return chunks of a few sections and at most about a million voxels."""
+    most = (16, 256, 256)[-len(shape) :]
+    return tuple(min(size, limit) for size, limit in zip(shape, most, strict=True))
+
+
+def is_default(values: Floats, default: float) -> bool:
+    """Say whether nothing was stated, or nothing but the default."""
+    return all(math.isclose(value, default) for value in values)

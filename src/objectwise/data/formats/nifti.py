@@ -1,0 +1,103 @@
+"""NIfTI: x, y, z on disk, z, y, x in memory; voxel size from the header, offset from the affine."""
+
+from __future__ import annotations
+
+import gzip
+from typing import Any
+
+import nibabel
+import numpy as np
+
+from objectwise.data.formats.atomic import replaced_file
+from objectwise.data.formats.common import AnyArray, Floats, Header, Location, require_file, shortest
+from objectwise.errors import DtypeError, ShapeError, VolumeError
+
+_NIFTI1_LONGEST_AXIS = 32767
+
+
+def describe(location: Location) -> Header:
+    """Read the header."""
+    return _header(location, _opened(location))
+
+
+def read(location: Location, sections: tuple[int, int] | None) -> AnyArray:
+    """Read the voxels, or those of some sections; a compressed file is decompressed either way."""
+    image = _opened(location)
+    header = _header(location, image)
+    if location.path.name.lower().endswith(".gz"):
+        _check_gzip(location)
+    cut = slice(*sections) if sections is not None else slice(None)
+    trailing = (0,) * (len(image.shape) - len(header.shape))
+    inner = (slice(None),) * (len(header.shape) - 1)
+    array: AnyArray = np.asarray(image.dataobj[(*inner, cut, *trailing)])
+    # The file is read on demand: a copy, so that nothing depends on it later.
+    return np.array(array.T, order="C")
+
+
+def exists(location: Location) -> bool:
+    """Say whether the file is there."""
+    return location.path.exists()
+
+
+def check_holds(location: Location, array: AnyArray, header: Header) -> None:
+    """Refuse float16, which NIfTI has no code for."""
+    if array.dtype == np.float16:
+        raise DtypeError(
+            f"`{location}` can hold integers, float32 and float64 as NIfTI, got dtype float16; "
+            "convert on purpose with .astype(np.float32)"
+        )
+
+
+def write(location: Location, array: AnyArray, header: Header) -> None:
+    """Write an unscaled volume; the header keeps voxel size and offset as float32."""
+    affine = np.eye(4)
+    affine[range(array.ndim), range(array.ndim)] = header.voxel_size[::-1]
+    affine[: array.ndim, 3] = header.offset[::-1]
+    long = max(array.shape) > _NIFTI1_LONGEST_AXIS
+    kind: Any = nibabel.Nifti2Image if long else nibabel.Nifti1Image
+    image = kind(array.T, affine, dtype=array.dtype)
+    with replaced_file(location.path) as partial:
+        nibabel.save(image, partial)
+
+
+def _opened(location: Location) -> Any:
+    require_file(location)
+    image: Any = nibabel.load(location.path)
+    if not isinstance(image, nibabel.Nifti1Image):  # NIfTI-2 is a subclass
+        raise VolumeError(f"`{location}` must be a NIfTI file, got {type(image).__name__}")
+    return image
+
+
+def _header(location: Location, image: Any) -> Header:
+    shape = tuple(int(size) for size in image.shape)
+    while len(shape) > 3 and shape[-1] == 1:  # one time point, one component
+        shape = shape[:-1]
+    if len(shape) not in (2, 3):
+        raise ShapeError(f"`{location}` must be an image (x, y) or a volume (x, y, z), got shape {shape}")
+    stored, slope, intercept = image.get_data_dtype(), image.dataobj.slope, image.dataobj.inter
+    # A scaled image holds slope * value + intercept, which nibabel computes in float64.
+    dtype = stored if (slope, intercept) == (1, 0) else np.dtype(np.float64)
+    zooms = [shortest(zoom) for zoom in image.header.get_zooms()[: len(shape)]]
+    return Header(shape[::-1], dtype, tuple(zooms[::-1]), _offset(image, zooms))
+
+
+def _offset(image: Any, zooms: list[float]) -> Floats:
+    """Return the world position of the first voxel along the array's own axes.
+
+    Written so, the offset of a cut differs from the whole's by voxels times voxel size along each axis,
+    whichever way the patient lay: zoom * (A^-1 t) for the affine x -> A x + t.
+    """
+    if not (int(image.header["sform_code"]) or int(image.header["qform_code"])):
+        return ()  # without a code the header states no position; nibabel would centre the volume
+    matrix, translation = image.affine[:3, :3], image.affine[:3, 3]
+    if abs(np.linalg.det(matrix)) == 0 or not np.isfinite(image.affine).all():
+        return ()
+    along = np.linalg.solve(matrix, translation)[: len(zooms)] * zooms
+    return tuple(shortest(float(value)) + 0.0 for value in along[::-1])
+
+
+def _check_gzip(location: Location) -> None:
+    """Read the stream to its end, where the checksum lies: nibabel stops at the last voxel."""
+    with gzip.open(location.path) as file:
+        while file.read(2**20):
+            pass

@@ -1,0 +1,138 @@
+"""Zarr arrays, versions 2 and 3, with the attributes `resolution` and `offset` in z, y, x."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import zarr
+
+from objectwise.data.formats.atomic import replaced_folder
+from objectwise.data.formats.common import (
+    AnyArray,
+    Header,
+    Location,
+    attribute_floats,
+    chunk_shape,
+    listed,
+)
+from objectwise.errors import VolumeError
+
+
+def describe(location: Location) -> Header:
+    """Read the metadata of one array."""
+    array = _array(location)
+    return Header(
+        tuple(array.shape),
+        np.dtype(array.dtype),
+        attribute_floats(location, "resolution", array.attrs.get("resolution")),
+        attribute_floats(location, "offset", array.attrs.get("offset")),
+    )
+
+
+def read(location: Location, sections: tuple[int, int] | None) -> AnyArray:
+    """Read one array, or the chunks that its sections lie in."""
+    array = _array(location)
+    return np.asarray(array[...] if sections is None else array[slice(*sections)])
+
+
+def exists(location: Location) -> bool:
+    """Say whether the array is there; groups and folders that are no Zarr are never replaced."""
+    if not location.path.exists():
+        return False
+    folders = _folders(location)
+    for parent in folders[:-1]:
+        if _kind(parent) == "array":
+            raise VolumeError(f"`{location}` must lie in a group, got the array {parent.name!r} above it")
+        if parent.exists() and _consolidated(parent):
+            # Other readers trust the consolidated copy, and would not see the new array or see the old one.
+            raise VolumeError(
+                f"`{location}` must lie in a Zarr without consolidated metadata, got some in {parent}"
+            )
+    if not folders[-1].exists():
+        if _kind(location.path) != "group":
+            raise VolumeError(f"`{location}` must lie in a Zarr group, got {location.path}, which is none")
+        return False
+    if _kind(folders[-1]) != "array":
+        raise VolumeError(f"`{location}` must name an array, got a group or folder, which is never replaced")
+    return True
+
+
+def check_holds(location: Location, array: AnyArray, header: Header) -> None:
+    """Zarr holds every integer and float dtype."""
+
+
+def write(location: Location, array: AnyArray, header: Header) -> None:
+    """Write one array: the topmost folder that is missing is filled under a temporary name, then renamed."""
+    folders = _folders(location)
+    first = next((depth for depth, folder in enumerate(folders) if not folder.exists()), len(folders) - 1)
+    below = "/".join(folder.name for folder in folders[first + 1 :])
+    is_v2 = any((folder / name).exists() for folder in folders for name in (".zgroup", ".zarray"))
+    version: Literal[2, 3] = 2 if is_v2 else 3
+    attributes: dict[str, Any] = {
+        "resolution": list(header.voxel_size),
+        "offset": list(header.offset),
+    }
+    with replaced_folder(folders[first]) as partial:
+        if below:
+            zarr.create_group(store=str(partial), zarr_format=version)
+        zarr.create_array(
+            store=str(partial),
+            name=below or None,
+            data=array,
+            chunks=chunk_shape(array.shape),
+            zarr_format=version,
+            attributes=attributes,
+        )
+
+
+def _array(location: Location) -> zarr.Array[Any]:
+    if not location.path.exists():
+        raise VolumeError(f"`{location}` must exist, got no such folder: {location.path}")
+    if not location.path.is_dir():
+        raise VolumeError(f"`{location}` must be a Zarr folder, got a file")
+    kind = _kind(_folders(location)[-1])
+    if kind != "array":
+        what = "a group" if kind == "group" else "none of that name" if location.inner else "no Zarr"
+        raise VolumeError(
+            f"`{location}` must name an array as {location.path.name}:NAME, got {what}; "
+            f"the folder holds {listed(_arrays(location.path))}"
+        )
+    return zarr.open_array(store=str(location.path), path=location.inner, mode="r")
+
+
+def _folders(location: Location) -> list[Path]:
+    """Return the folders from the root down to the array."""
+    folders = [location.path]
+    for part in location.inner.split("/") if location.inner else ():
+        folders.append(folders[-1] / part)
+    return folders
+
+
+def _kind(folder: Path) -> str | None:
+    if (folder / ".zarray").is_file():
+        return "array"
+    if (folder / ".zgroup").is_file():
+        return "group"
+    if (folder / "zarr.json").is_file():
+        node = _metadata(folder).get("node_type")
+        return node if isinstance(node, str) else None
+    return None
+
+
+def _consolidated(folder: Path) -> bool:
+    if (folder / ".zmetadata").exists():
+        return True
+    return (folder / "zarr.json").is_file() and _metadata(folder).get("consolidated_metadata") is not None
+
+
+def _metadata(folder: Path) -> dict[str, Any]:
+    metadata = json.loads((folder / "zarr.json").read_text(encoding="utf-8"))
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def _arrays(root: Path) -> list[str]:
+    marks = (*root.rglob("zarr.json"), *root.rglob(".zarray"))
+    return sorted(mark.parent.relative_to(root).as_posix() for mark in marks if _kind(mark.parent) == "array")
