@@ -30,3 +30,7 @@ class VolumeError(ObjectwiseError, OSError):
 
 class ConfigError(ArgumentError):
     """A configuration names an unknown key, a wrong type or an impossible combination."""
+
+
+class CheckpointError(ObjectwiseError, OSError):
+    """Saved weights or a saved training state are missing, damaged, or of another network or run."""

@@ -1,0 +1,196 @@
+"""The affinity U-Net: MONAI's nnU-Net blocks with a kernel and a stride per level.
+
+Why these blocks: `monai.networks.nets.UNet` has one kernel shape for all levels, so it cannot treat thick
+sections as such. `DynUNet` can, but needs three levels and registers every block twice (under two names in
+the state dict). Its blocks (`UnetBasicBlock`, `UnetUpBlock`) have neither drawback and are composed here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from monai.networks.blocks.dynunet_block import UnetBasicBlock, UnetOutBlock, UnetUpBlock
+from torch import Tensor, nn
+
+from objectwise.errors import ArgumentError, ShapeError
+
+LEAK = 0.01
+"""Negative slope of MONAI's leaky ReLU in these blocks, and so of the initial weights."""
+
+
+class AffinityUNet(nn.Module):
+    """Predict one affinity logit per voxel and offset, at the resolution of the input.
+
+    Parameters
+    ----------
+    dimensions : 2 or 3
+        2 for single sections (y, x), 3 for volumes (z, y, x).
+    out_channels : int
+        Number of offsets k.
+    features : (levels,) int
+        Channels at each level, from fine to coarse; at least two levels.
+    kernel_sizes : (levels, dimensions) int, voxels, odd
+        Kernel at each level, for its way down and its way up; 3 along every axis by default.
+        1 along z at the fine levels suits thick sections.
+    strides : (levels - 1, dimensions) int
+        Downsampling between one level and the next; 2 along every axis by default.
+    in_channels : int
+
+    Raises
+    ------
+    ShapeError
+        If a table has the wrong number of rows or columns.
+    ArgumentError
+        If a kernel is even, or smaller than its stride minus one (voxels would be skipped unseen).
+
+    Notes
+    -----
+    Every convolution is followed by an instance norm with learnt scale: its statistics are those of one
+    window and one channel, so nothing depends on the batch size and training equals prediction, also at
+    batch size 1. The price is that a prediction depends a little on where its window lies; use windows of
+    the training's patch shape or more, with overlap.
+
+    References
+    ----------
+    Isensee et al., "nnU-Net: a self-configuring method for deep learning-based biomedical image
+    segmentation", 2021 (block and initial weights); Lee et al., "Superhuman accuracy on the SNEMI3D
+    connectomics challenge", 2017 (anisotropic kernels for affinities).
+    """
+
+    def __init__(
+        self,
+        dimensions: int,
+        out_channels: int,
+        *,
+        features: Sequence[int] = (16, 32, 64, 128),
+        kernel_sizes: Sequence[Sequence[int]] | None = None,
+        strides: Sequence[Sequence[int]] | None = None,
+        in_channels: int = 1,
+    ) -> None:
+        super().__init__()
+        if dimensions not in (2, 3):
+            raise ArgumentError(f"`dimensions` must be 2 or 3, got {dimensions}")
+        levels = len(features)
+        if levels < 2:
+            raise ShapeError(f"`features` must have at least 2 levels, got {list(features)}")
+        kernels = _table(kernel_sizes, levels, dimensions, default=3, name="kernel_sizes")
+        steps = _table(strides, levels - 1, dimensions, default=2, name="strides")
+        _check_kernels(kernels, steps)
+        self.architecture: dict[str, Any] = {
+            "dimensions": dimensions,
+            "in_channels": in_channels,
+            "out_channels": out_channels,
+            "features": list(features),
+            "kernel_sizes": kernels,
+            "strides": steps,
+        }
+        channels = [in_channels, *features]
+        self.down = nn.ModuleList(
+            UnetBasicBlock(
+                dimensions, channels[level], features[level], kernels[level], stride, _norm(features[level])
+            )
+            for level, stride in enumerate([[1] * dimensions, *steps])
+        )
+        self.up = nn.ModuleList(
+            UnetUpBlock(
+                dimensions,
+                features[level + 1],
+                features[level],
+                kernels[level],
+                1,
+                steps[level],
+                _norm(features[level]),
+            )
+            for level in range(levels - 1)
+        )
+        self.head = UnetOutBlock(dimensions, features[0], out_channels)
+        self.apply(_initialise)
+
+    @property
+    def dimensions(self) -> int:
+        """Number of spatial axes."""
+        return int(self.architecture["dimensions"])
+
+    @property
+    def total_stride(self) -> tuple[int, ...]:
+        """Product of the strides along each axis: what an input's shape must be a multiple of."""
+        return tuple(math.prod(column) for column in zip(*self.architecture["strides"], strict=True))
+
+    def forward(self, raw: Tensor) -> Tensor:
+        """Return logits.
+
+        Parameters
+        ----------
+        raw : (n, in_channels, *spatial) floating point, 0..1
+            Every spatial length a multiple of `total_stride`.
+
+        Returns
+        -------
+        (n, out_channels, *spatial) floating point
+            Logits; their sigmoid is the affinity.
+
+        Raises
+        ------
+        ShapeError
+            If the shape does not fit the network.
+        """
+        self._check_input(raw)
+        skips = []
+        for block in self.down:
+            raw = block(raw)
+            skips.append(raw)
+        for level in reversed(range(len(self.up))):
+            raw = self.up[level](raw, skips[level])
+        logits: Tensor = self.head(raw)
+        return logits
+
+    def _check_input(self, raw: Tensor) -> None:
+        channels = self.architecture["in_channels"]
+        if raw.ndim != self.dimensions + 2 or raw.shape[1] != channels:
+            axes = "z, y, x" if self.dimensions == 3 else "y, x"
+            raise ShapeError(f"`raw` must have shape (n, {channels}, {axes}), got {tuple(raw.shape)}")
+        spatial = tuple(raw.shape[2:])
+        if any(length % factor for length, factor in zip(spatial, self.total_stride, strict=True)):
+            raise ShapeError(
+                f"`raw` must have spatial lengths that are multiples of the network's total stride "
+                f"{self.total_stride}, got {spatial}; pad or crop it"
+            )
+
+
+def _norm(features: int) -> tuple[str, dict[str, Any]]:
+    return ("instance", {"affine": True})
+
+
+def _table(
+    rows: Sequence[Sequence[int]] | None, n_rows: int, n_columns: int, *, default: int, name: str
+) -> list[list[int]]:
+    if rows is None:
+        return [[default] * n_columns for _ in range(n_rows)]
+    if len(rows) != n_rows or any(len(row) != n_columns for row in rows):
+        raise ShapeError(
+            f"`{name}` must have {n_rows} rows of {n_columns} numbers, got {[list(row) for row in rows]}"
+        )
+    return [[int(number) for number in row] for row in rows]
+
+
+def _check_kernels(kernels: list[list[int]], strides: list[list[int]]) -> None:
+    for level, row in enumerate(kernels):
+        if any(size < 1 or size % 2 == 0 for size in row):
+            raise ArgumentError(f"`kernel_sizes` must be odd and positive, got {row} at level {level}")
+    for level, (stride, kernel) in enumerate(zip(strides, kernels[1:], strict=True)):
+        if any(step < 1 or step > size + 1 for step, size in zip(stride, kernel, strict=True)):
+            raise ArgumentError(
+                f"`strides` must be at least 1 and at most the next level's kernel plus 1, "
+                f"got {stride} in row {level} with kernel {kernel}"
+            )
+
+
+def _initialise(module: nn.Module) -> None:
+    """He's normal weights for the leaky ReLU, as nnU-Net and MONAI's DynUNet draw them."""
+    if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d):
+        nn.init.kaiming_normal_(module.weight, a=LEAK)
+        if module.bias is not None:
+            torch.nn.init.zeros_(module.bias)
