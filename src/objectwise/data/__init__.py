@@ -1,5 +1,9 @@
 """Volumes on disk, phantoms, sampling and augmentation."""
 
+from typing import TYPE_CHECKING, Any
+
+from objectwise.data.intensity import normalise_raw, raw_range
+from objectwise.data.sampling import LabelledVolume, Patch, PatchSampler, compact_labels
 from objectwise.data.volumes import (
     Volume,
     VolumeInfo,
@@ -10,12 +14,31 @@ from objectwise.data.volumes import (
     write_volume,
 )
 
+if TYPE_CHECKING:
+    from objectwise.data.augmentation import PatchAugmentation
+
 __all__ = [
+    "LabelledVolume",
+    "Patch",
+    "PatchAugmentation",
+    "PatchSampler",
     "Volume",
     "VolumeInfo",
     "check_pair",
+    "compact_labels",
     "describe_volume",
+    "normalise_raw",
+    "raw_range",
     "read_labels",
     "read_volume",
     "write_volume",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # MONAI takes seconds to import; who only reads volumes does not wait for it.
+    if name == "PatchAugmentation":
+        from objectwise.data.augmentation import PatchAugmentation
+
+        return PatchAugmentation
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
