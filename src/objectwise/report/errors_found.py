@@ -61,7 +61,7 @@ class CellErrors:
 
     @classmethod
     def classify(cls, table: OverlapTable) -> CellErrors:
-        """Find the cells outside the largest piece of their object, or the largest object of their segment."""
+        """Find the cells outside the largest piece of their object, or the largest share of a segment."""
         rows, columns, voxels = table.rows, table.columns, table.voxels
         has_object, has_segment = table.truth_ids[rows] != 0, table.segment_ids[columns] != 0
         object_size = np.bincount(rows, weights=voxels, minlength=len(table.truth_ids))
@@ -73,6 +73,16 @@ class CellErrors:
         split = counts & ~_largest_of_group(rows, voxels, counts)
         merge = counts & ~_largest_of_group(columns, voxels, counts)
         return cls(table, counts, split, merge, missed)
+
+    def only(self, region: ErrorRegion) -> CellErrors:
+        """Keep one error and forget the others, to draw it alone."""
+        table = self.table
+        here = np.isin(table.truth_ids, np.array(region.truth_ids, np.uint64))[table.rows]
+        here &= np.isin(table.segment_ids, np.array(region.segment_ids, np.uint64))[table.columns]
+        split, merge, missed = (
+            self.mask(kind) & here & (region.kind == kind) for kind in ("split", "merge", "missed")
+        )
+        return CellErrors(table, self.counts & here, split, merge, missed)
 
     def mask(self, kind: Kind) -> Mask:
         """Return the cells in error of one kind, (c,)."""
@@ -154,6 +164,7 @@ def find_errors(
     check_not_empty(truth, name="truth")
     if truth.ndim != 3:
         raise ShapeError(f"`truth` must have shape (z, y, x), got {truth.shape}")
+    cells: tuple[CellErrors, ...]
     if linked_sections:
         cells = (CellErrors.classify(OverlapTable.count(truth=truth, segmentation=segmentation)),)
     else:
@@ -172,9 +183,7 @@ def find_errors(
     return _locate(truth, segmentation, cells, order[:limit], number)
 
 
-def contact(
-    truth: AnyArray, segmentation: AnyArray, region: ErrorRegion
-) -> tuple[int, int] | None:
+def contact(truth: AnyArray, segmentation: AnyArray, region: ErrorRegion) -> tuple[int, int] | None:
     """Return where in one section an error is best seen: where its smaller shares meet the largest.
 
     Parameters

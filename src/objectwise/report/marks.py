@@ -1,7 +1,7 @@
 """Where in a section's picture the errors are: borders and areas to draw.
 
 A truth often leaves membranes unlabelled and a segmentation often leaves them empty, so two pieces seldom
-touch. Both are grown a few pixels into their background first; then a border is a pair of neighbouring pixels:
+touch. Both are grown a few pixels into their background first; then a border lies between two pixels:
 
     split   one object, two segments    the line along which the object was cut
     merge   one segment, two objects    the line that the segment should not have crossed

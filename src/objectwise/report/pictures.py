@@ -15,11 +15,13 @@ from PIL import Image
 from scipy import ndimage
 
 from objectwise.report.colours import ERROR_COLOURS, Rgb, instance_colours
-from objectwise.report.errors_found import KINDS
+from objectwise.report.errors_found import KINDS, Kind
 from objectwise.report.marks import Marks, outline
 
 AnyArray = NDArray[Any]
 Mask = NDArray[np.bool_]
+
+_SQUARE = np.ones((3, 3), dtype=bool)
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Grid:
 
     def labels(self, section: AnyArray) -> AnyArray:
         """Return labels at the picture's resolution; a shrunk pixel takes its middle voxel."""
-        return self._enlarged(self._cropped(section)[self.shrink // 2 :: self.shrink, self.shrink // 2 :: self.shrink])
+        middle = slice(self.shrink // 2, None, self.shrink)
+        return self._enlarged(self._cropped(section)[middle, middle])
 
     def values(self, section: AnyArray) -> NDArray[np.float32]:
         """Return values at the picture's resolution; a shrunk pixel is the mean of its voxels."""
@@ -61,7 +64,8 @@ def grey(raw: AnyArray) -> NDArray[np.uint8]:
     values = np.nan_to_num(np.asarray(raw, dtype=np.float32), posinf=0, neginf=0)
     low, high = np.percentile(values, [0.5, 99.5])
     scaled = (values - low) / max(float(high - low), 1e-12)
-    return np.round(255 * np.clip(scaled, 0, 1)).astype(np.uint8)
+    stretched: NDArray[np.uint8] = np.round(255 * np.clip(scaled, 0, 1)).astype(np.uint8)
+    return stretched
 
 
 def paint_instances(tissue: NDArray[np.uint8], labels: AnyArray, colour_ids: AnyArray) -> Rgb:
@@ -90,33 +94,48 @@ def paint_affinities(affinities: AnyArray) -> Rgb:
 
 
 def paint_errors(tissue: NDArray[np.uint8], marks: Marks) -> Rgb:
-    """Draw error areas and borders over dimmed tissue.
+    """Draw error areas and borders over dimmed tissue, (y, x, 3) uint8.
 
     A split border is a solid line and its area dotted; a merged border is a barred line and its area
-    hatched; a missed object is crossed in both directions. Lines stand on a dark casing.
+    hatched; a missed object is outlined and crossed in both directions. Lines stand on a dark casing.
     """
-    picture = np.repeat((30 + 0.72 * tissue.astype(np.float32))[..., None], 3, axis=2)
-    y, x = np.indices(tissue.shape, sparse=True)
+    dimmed = np.repeat((30 + 0.72 * tissue.astype(np.float32))[..., None], 3, axis=2)
+    return paint_borders(paint_areas(np.round(dimmed).astype(np.uint8), marks), marks)
+
+
+def paint_areas(picture: Rgb, marks: Marks) -> Rgb:
+    """Fill the areas in error with the pattern of their kind."""
+    painted = picture.astype(np.float32)
+    y, x = np.ogrid[: picture.shape[0], : picture.shape[1]]
     falling, rising = (y - x) % 9 < 2, (y + x) % 9 < 2
-    patterns = {
-        "split": ((y % 7) < 2) & ((x % 7) < 2),
+    patterns: dict[Kind, Mask] = {
+        "split": (y % 7 < 2) & (x % 7 < 2),
         "merge": rising,
         "missed": rising | falling,
     }
     for kind in KINDS:
         colour = np.array(ERROR_COLOURS[kind], dtype=np.float32)
         area = marks.areas[kind]
-        picture[area] = 0.82 * picture[area] + 0.18 * colour
+        painted[area] = 0.8 * painted[area] + 0.2 * colour
         drawn = area & patterns[kind]
-        picture[drawn] = 0.35 * picture[drawn] + 0.65 * colour
-    bars = (y + x) // 5 % 2 == 0
-    for kind in ("missed", "split", "merge"):
-        line = ndimage.binary_dilation(marks.borders[kind], iterations=1)
-        picture[ndimage.binary_dilation(line, iterations=1) & ~line] = 12
-        picture[line] = ERROR_COLOURS[kind]
+        painted[drawn] = 0.25 * painted[drawn] + 0.75 * colour
+    return np.round(painted).astype(np.uint8)
+
+
+def paint_borders(picture: Rgb, marks: Marks) -> Rgb:
+    """Draw the borders in error as lines of four pixels, merged ones barred."""
+    painted = picture.copy()
+    y, x = np.ogrid[: picture.shape[0], : picture.shape[1]]
+    bars = (y + x) // 6 % 2 == 0
+    order: tuple[Kind, ...] = ("missed", "split", "merge")
+    for kind in order:
+        line = ndimage.binary_dilation(marks.borders[kind], _SQUARE)
+        casing = ndimage.binary_dilation(line, iterations=2)
+        painted[casing & ~line] = 12
+        painted[line] = ERROR_COLOURS[kind]
         if kind == "merge":
-            picture[line & bars] = 20
-    return np.round(np.clip(picture, 0, 255)).astype(np.uint8)
+            painted[line & bars] = 20
+    return painted
 
 
 def data_uri(picture: NDArray[np.uint8]) -> str:
