@@ -7,12 +7,13 @@ float32, which holds every integer up to 2^24 exactly, more objects than a patch
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
-from monai.data.meta_tensor import MetaTensor
+from monai.data.meta_obj import get_track_meta, set_track_meta
 from monai.transforms.compose import Compose
 from monai.transforms.intensity.dictionary import (
     RandAdjustContrastd,
@@ -102,14 +103,36 @@ class PatchAugmentation:
             MissingSectionsd("raw", prob=missing_section),
         ]
         self._compose = Compose(transforms)
+        # One generator for all: seeding it anew costs microseconds, a generator per transform milliseconds.
+        self._state = np.random.RandomState(0)
+        for transform in transforms:
+            if isinstance(transform, RandomizableTransform):
+                transform.set_random_state(state=self._state)
 
     def __call__(self, patch: Patch, seed: int) -> Patch:
-        """Return the changed patch: raw (1, *spatial) float32 in 0..1, labels (*spatial) int64, compact."""
-        compact = compact_labels(patch.labels)
-        self._compose.set_random_state(seed)
-        data = self._compose({"raw": torch.from_numpy(patch.raw), "labels": torch.from_numpy(compact[None])})
-        labels = np.ascontiguousarray(_plain(data["labels"])[0].numpy())
-        return Patch(np.ascontiguousarray(_plain(data["raw"]).numpy()), compact_labels(labels))
+        """Return the changed patch: raw (1, *spatial) float32 in 0..1, labels (*spatial) int64.
+
+        The ids are among those of `patch`, or compact where those were large.
+        """
+        labels = patch.labels if patch.labels.max() <= patch.labels.size else compact_labels(patch.labels)
+        self._state.seed(seed)
+        data: Data = {"raw": torch.from_numpy(patch.raw), "labels": torch.from_numpy(labels[None])}
+        with _without_metadata():
+            data = self._compose(data)
+        return Patch(
+            np.ascontiguousarray(data["raw"].numpy()), np.ascontiguousarray(data["labels"][0].numpy())
+        )
+
+
+@contextmanager
+def _without_metadata() -> Iterator[None]:
+    """Have MONAI return plain tensors: keeping the history of a patch takes longer than turning it."""
+    before = get_track_meta()
+    set_track_meta(False)
+    try:
+        yield
+    finally:
+        set_track_meta(before)
 
 
 class _Together(RandomizableTransform, MapTransform):
@@ -181,14 +204,14 @@ class InPlaneElasticd(_Together):
         self.randomize(None)
         if not self._do_transform:
             return result
-        before = {key: _plain(result[key]) for key in self.key_iterator(result)}
+        before = {key: result[key] for key in self.key_iterator(result)}
         if any(tensor.max() >= 2**24 for tensor in before.values() if not tensor.is_floating_point()):
             raise ArgumentError("`labels` must be compact (below 2^24) before resampling; use compact_labels")
         # The sections of a volume take the place of channels: all of them move alike.
         sections = {key: tensor.flatten(0, -3) for key, tensor in before.items()}
         warped = self._elastic(sections)
         for key, tensor in before.items():
-            moved = _plain(warped[key]).reshape(tensor.shape)
+            moved = torch.as_tensor(warped[key]).reshape(tensor.shape)
             result[key] = moved if tensor.is_floating_point() else moved.round().to(tensor.dtype)
         return result
 
@@ -202,7 +225,7 @@ class MissingSectionsd(_Together):
         for key in self.key_iterator(result):
             if self.prob > 0:
                 missing = self.R.random_sample(result[key].shape[1]) < self.prob
-                result[key] = _plain(result[key]).clone()
+                result[key] = result[key].clone()
                 result[key][:, torch.from_numpy(missing)] = 0
         return result
 
@@ -216,9 +239,3 @@ class ClipToUnitd(MapTransform):
         for key in self.key_iterator(result):
             result[key] = result[key].clamp(0, 1)
         return result
-
-
-def _plain(tensor: Any) -> Tensor:
-    """Drop MONAI's metadata."""
-    plain: Tensor = tensor.as_tensor() if isinstance(tensor, MetaTensor) else tensor
-    return plain
