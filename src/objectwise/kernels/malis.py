@@ -1,7 +1,7 @@
 """Pair counts of MALIS: how many pairs of voxels each edge of the maximum spanning forest decides.
 
-Arrays are (z, y, x) and (k, z, y, x); every edge that stays inside the volume exists. Turaga et al. 2009 count
-on one forest; Funke et al. 2019 constrain the two passes. The constrained passes share one forest here: the
+Arrays are (z, y, x) and (k, z, y, x); edges that leave the volume do not exist. Turaga et al. 2009 count
+on one forest, Funke et al. 2019 constrain the two passes. The constrained passes share one forest here: the
 positive pass sees within-object edges first (across-object edges are lowered to 0), the negative pass sees
 them all at once (they are raised to 1), so Kruskal over the within-object edges followed by Kruskal over the
 rest walks both.

@@ -1,0 +1,54 @@
+"""MALIS by its definition: find the maximin edge of every pair of voxels, and count."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from tests.oracles.graph import edges_of
+
+
+def pair_counts(affinities, labels, offsets, *, constrained=True):
+    """Return (positive, negative) by following every pair through a forest of explicit sets."""
+    edges = list(edges_of(labels.shape, offsets))
+    within = {edge: labels[u] == labels[v] != 0 for edge, u, v in edges}
+
+    def count(order, counts, is_counted):
+        for edge, sides in _merges(order, labels.shape):
+            for u, v in itertools.product(*sides):
+                counts[edge] += labels[u] != 0 and labels[v] != 0 and is_counted(edge, labels[u] == labels[v])
+
+    positive = np.zeros(affinities.shape, np.uint64)
+    negative = np.zeros(affinities.shape, np.uint64)
+    if not constrained:
+        order = sorted(edges, key=lambda e: -affinities[e[0]])
+        count(order, positive, lambda edge, same: same)
+        count(order, negative, lambda edge, same: not same)
+        return positive, negative
+    # sorted() is stable and `edges` is in index order, so ties go to the lower index.
+    lowered = sorted(edges, key=lambda e: (not within[e[0]], -affinities[e[0]]))
+    count(lowered, positive, lambda edge, same: same and within[edge])
+    raised = sorted(edges, key=lambda e: (not within[e[0]], 0 if within[e[0]] else -affinities[e[0]]))
+    count(raised, negative, lambda edge, same: not same and not within[edge])
+    return positive, negative
+
+
+def _merges(order, shape):
+    """Kruskal with explicit sets: yield each edge that joins two sets, with the two sets."""
+    sets = {voxel: frozenset([voxel]) for voxel in np.ndindex(*shape)}
+    for edge, u, v in order:
+        if sets[u] is not sets[v]:
+            yield edge, (sets[u], sets[v])
+            union = sets[u] | sets[v]
+            for voxel in union:
+                sets[voxel] = union
+
+
+def normalised_squared_loss(affinities, labels, offsets):
+    """Return the loss of one sample, in float64."""
+    total = 0.0
+    for counts, truth in zip(pair_counts(affinities, labels, offsets), (1.0, 0.0), strict=True):
+        if counts.sum():
+            total += float((counts / counts.sum() * (truth - affinities.astype(np.float64)) ** 2).sum())
+    return total
