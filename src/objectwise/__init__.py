@@ -1,1 +1,65 @@
-"""Train segmentation networks on objects, not on pixels."""
+"""Train segmentation networks on objects, not on pixels.
+
+The names below load when they are first used: `import objectwise` alone imports neither torch nor Numba.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from objectwise.config import RunConfig, load_config
+    from objectwise.data import neuropil_phantom, read_volume, write_volume
+    from objectwise.graph import (
+        Neighborhood,
+        affinities_from_labels,
+        components_from_affinities,
+        known_edges,
+    )
+    from objectwise.losses import AffinityBCELoss, MalisLoss, affinity_bce_loss, malis_loss
+    from objectwise.maps import malis_pair_counts
+    from objectwise.metrics import evaluate
+    from objectwise.networks import AffinityUNet
+    from objectwise.segmentation import segment
+
+_ROOMS = {
+    "config": ("RunConfig", "load_config"),
+    "data": ("neuropil_phantom", "read_volume", "write_volume"),
+    "graph": ("Neighborhood", "affinities_from_labels", "components_from_affinities", "known_edges"),
+    "losses": ("AffinityBCELoss", "MalisLoss", "affinity_bce_loss", "malis_loss"),
+    "maps": ("malis_pair_counts",),
+    "metrics": ("evaluate",),
+    "networks": ("AffinityUNet",),
+    "segmentation": ("segment",),
+}
+_HOMES = {name: f"objectwise.{room}" for room, names in _ROOMS.items() for name in names}
+
+__version__ = "0.1.0"
+__all__ = [
+    "AffinityBCELoss",
+    "AffinityUNet",
+    "MalisLoss",
+    "Neighborhood",
+    "RunConfig",
+    "affinities_from_labels",
+    "affinity_bce_loss",
+    "components_from_affinities",
+    "evaluate",
+    "known_edges",
+    "load_config",
+    "malis_loss",
+    "malis_pair_counts",
+    "neuropil_phantom",
+    "read_volume",
+    "segment",
+    "write_volume",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'objectwise' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])
