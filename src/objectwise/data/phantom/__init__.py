@@ -1,0 +1,1 @@
+"""EM-like neuropil with exact labels, grown from a seed."""
