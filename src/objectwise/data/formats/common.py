@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -120,6 +121,21 @@ def one_sentence(location: Location, doing: str) -> Iterator[None]:
         if isinstance(error, PermissionError):
             hint = "; permission is denied"
         raise VolumeError(f"`{location}` must be {rule}, got {reason!r}{hint}") from error
+
+
+@contextmanager
+def captured_log(name: str) -> Iterator[list[str]]:
+    """Collect what a library logs instead of raising; without this it would reach the terminal as well."""
+    messages: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger(name)
+    propagate, others = logger.propagate, logger.handlers
+    logger.propagate, logger.handlers = False, [handler]
+    try:
+        yield messages
+    finally:
+        logger.propagate, logger.handlers = propagate, others
 
 
 def require_file(location: Location) -> None:

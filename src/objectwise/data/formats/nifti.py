@@ -9,7 +9,15 @@ import nibabel
 import numpy as np
 
 from objectwise.data.formats.atomic import replaced_file
-from objectwise.data.formats.common import AnyArray, Floats, Header, Location, require_file, shortest
+from objectwise.data.formats.common import (
+    AnyArray,
+    Floats,
+    Header,
+    Location,
+    captured_log,
+    require_file,
+    shortest,
+)
 from objectwise.errors import DtypeError, ShapeError, VolumeError
 
 _NIFTI1_LONGEST_AXIS = 32767
@@ -62,7 +70,8 @@ def write(location: Location, array: AnyArray, header: Header) -> None:
 
 def _opened(location: Location) -> Any:
     require_file(location)
-    image: Any = nibabel.load(location.path)
+    with captured_log("nibabel.global"):  # it mends headers and says so
+        image: Any = nibabel.load(location.path)
     if not isinstance(image, nibabel.Nifti1Image):  # NIfTI-2 is a subclass
         raise VolumeError(f"`{location}` must be a NIfTI file, got {type(image).__name__}")
     return image
@@ -89,8 +98,9 @@ def _offset(image: Any, zooms: list[float]) -> Floats:
     """
     if not (int(image.header["sform_code"]) or int(image.header["qform_code"])):
         return ()  # without a code the header states no position; nibabel would centre the volume
-    matrix, translation = image.affine[:3, :3], image.affine[:3, 3]
-    if abs(np.linalg.det(matrix)) == 0 or not np.isfinite(image.affine).all():
+    affine = np.array([[shortest(number) for number in row] for row in image.affine])
+    matrix, translation = affine[:3, :3], affine[:3, 3]
+    if not (np.isfinite(affine).all() and np.linalg.det(matrix)):
         return ()
     along = np.linalg.solve(matrix, translation)[: len(zooms)] * zooms
     return tuple(shortest(float(value)) + 0.0 for value in along[::-1])

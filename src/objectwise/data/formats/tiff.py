@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from objectwise.data.formats.common import (
     Header,
     Location,
     attribute_floats,
+    captured_log,
     require_file,
 )
 from objectwise.errors import VolumeError
@@ -80,27 +80,17 @@ def write(location: Location, array: AnyArray, header: Header) -> None:
 
 @contextmanager
 def _opened(location: Location) -> Iterator[Any]:
-    """Open the file; what tifffile only logs about damaged pages becomes an error, after the block."""
     require_file(location)
-    messages: list[str] = []
-    handler = logging.Handler(logging.WARNING)
-    handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
-    logger = logging.getLogger("tifffile")
-    propagate, logger.propagate = logger.propagate, False
-    logger.addHandler(handler)
-    try:
-        with tifffile.TiffFile(location.path) as file:
-            len(file.pages)  # walks the whole chain of pages
-            # A chain that breaks off is only logged, and the volume would come back with fewer sections.
-            damage = [message for message in messages if "TiffPages" in message or "TiffTag" in message]
-            if damage:
-                raise VolumeError(
-                    f"`{location}` must be a whole TIFF, got {damage[0]!r}; the file is damaged or truncated"
-                )
-            yield file
-    finally:
-        logger.removeHandler(handler)
-        logger.propagate = propagate
+    with captured_log("tifffile") as messages, tifffile.TiffFile(location.path) as file:
+        len(file.pages)  # walks the whole chain of pages
+        # A chain that breaks off is only logged, and the volume would come back with fewer sections.
+        damage = [message for message in messages if "TiffPages" in message or "TiffTag" in message]
+        if damage:
+            raise VolumeError(
+                f"`{location}` must be a whole TIFF, got pages or tags that break off ({damage[0]}); "
+                "the file is damaged or truncated"
+            )
+        yield file
 
 
 def _header(location: Location, file: Any) -> Header:
@@ -119,7 +109,8 @@ def _header(location: Location, file: Any) -> Header:
     planes = axes.removesuffix("S")
     if not (planes == "YX" or (len(planes) == 3 and planes[0] in _SECTION_AXES and planes[1:] == "YX")):
         raise VolumeError(
-            f"`{location}` must be one image or one stack of sections, got axes {axes} with shape {shape}"
+            f"`{location}` must be one image or one stack of sections, got axes {axes} with shape {shape}; "
+            "channels and times are no sections"
         )
     voxel_size, offset = _metadata(location, file, len(planes))
     return Header(shape, np.dtype(series.dtype), voxel_size, offset, channels)

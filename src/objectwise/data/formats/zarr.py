@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
+import numcodecs  # type: ignore[import-untyped]
 import numpy as np
 import zarr
+from zarr.codecs import ZstdCodec
 
 from objectwise.data.formats.atomic import replaced_folder
 from objectwise.data.formats.common import (
@@ -75,6 +77,8 @@ def write(location: Location, array: AnyArray, header: Header) -> None:
         "resolution": list(header.voxel_size),
         "offset": list(header.offset),
     }
+    # Without its checksum a damaged chunk decodes to other voxels in silence.
+    zstd = numcodecs.Zstd(checksum=True) if is_v2 else ZstdCodec(checksum=True)
     with replaced_folder(folders[first]) as partial:
         if below:
             zarr.create_group(store=str(partial), zarr_format=version)
@@ -83,6 +87,7 @@ def write(location: Location, array: AnyArray, header: Header) -> None:
             name=below or None,
             data=array,
             chunks=chunk_shape(array.shape),
+            compressors=zstd,
             zarr_format=version,
             attributes=attributes,
         )
