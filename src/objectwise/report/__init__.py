@@ -1,1 +1,15 @@
 """Figures and the self-contained HTML report."""
+
+from objectwise.report.content import RunContent, VolumeContent, read_curves
+from objectwise.report.errors_found import ErrorRegion, largest_errors
+from objectwise.report.page import render_report, write_report
+
+__all__ = [
+    "ErrorRegion",
+    "RunContent",
+    "VolumeContent",
+    "largest_errors",
+    "read_curves",
+    "render_report",
+    "write_report",
+]

@@ -1,0 +1,233 @@
+"""The report: runs in, one self-contained HTML file out."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from objectwise.errors import ArgumentError, ShapeError
+from objectwise.report.content import RunContent
+from objectwise.report.errors_found import VolumeErrors, find_errors
+from objectwise.report.figures import curve_panels, section_figure, section_shares, sweep_figure
+from objectwise.report.sections import (
+    LARGE_SIDE,
+    SMALL_SIDE,
+    ErrorCard,
+    SectionView,
+    Segmented,
+    error_cards,
+    section_view,
+)
+from objectwise.report.verdict import (
+    ScoreTable,
+    error_sentence,
+    headline,
+    mean_headline,
+    section_table,
+    volume_table,
+)
+
+LISTED_ERRORS = 8
+OTHER_SECTIONS = 3
+
+
+@dataclass(frozen=True)
+class RunErrors:
+    """One run's errors in one volume."""
+
+    run: str
+    sentence: str
+    wrong: str
+    bars: Markup | None
+    cards: list[ErrorCard]
+
+
+@dataclass(frozen=True)
+class VolumeView:
+    """One volume, every run side by side."""
+
+    key: str
+    name: str
+    size: str
+    has_truth: bool
+    scores: ScoreTable | None
+    sections: ScoreTable | None
+    runs: list[RunErrors]
+    worst: SectionView
+    others: list[SectionView]
+
+
+def write_report(path: Path | str, runs: Sequence[RunContent], *, title: str) -> Path:
+    """Write one HTML file that shows what went wrong where.
+
+    Parameters
+    ----------
+    path : Path
+        Replaced if it exists; written to a temporary name beside it first, so it is never half a page.
+    runs : sequence of RunContent
+        Several runs are compared: volumes of one name stand side by side.
+    title : str
+
+    Returns
+    -------
+    Path
+        The file. It loads nothing from elsewhere, and holds every picture.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no run, or two runs share a name.
+    ShapeError
+        If volumes of one name differ in shape between runs.
+    """
+    path = Path(path)
+    page = render_report(runs, title=title)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(page, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def render_report(runs: Sequence[RunContent], *, title: str) -> str:
+    """Return the page that `write_report` writes."""
+    _check_runs(runs)
+    volumes = _by_volume(runs)
+    template = _environment().get_template("report.html.j2")
+    means = mean_headline(volumes)
+    return template.render(
+        title=title,
+        headline=headline(volumes) if volumes else "No volume was segmented yet.",
+        means=sorted(means.items(), key=lambda pair: pair[1]),
+        largest_mean=max(means.values(), default=0.0),
+        run_names=[run.name for run in runs],
+        volumes=[_volume_view(segmented, index) for index, segmented in enumerate(volumes)],
+        curves=curve_panels(runs),
+        sweep=sweep_figure(runs),
+        thresholds=[(run.name, run.chosen_threshold) for run in runs if run.chosen_threshold is not None],
+        configs=_configurations(runs),
+        version=_version(),
+    )
+
+
+def _check_runs(runs: Sequence[RunContent]) -> None:
+    if not runs:
+        raise ArgumentError("`runs` must hold at least one run, got none")
+    names = [run.name for run in runs]
+    if len(set(names)) < len(names):
+        raise ArgumentError(f"`runs` must have different names, got {names}")
+    shapes: dict[str, tuple[int, ...]] = {}
+    for run in runs:
+        for volume in run.volumes:
+            shape = shapes.setdefault(volume.name, volume.segmentation.shape)
+            if shape != volume.segmentation.shape:
+                raise ShapeError(
+                    f"`runs` must agree on the shape of volume {volume.name!r}, "
+                    f"got {shape} and {volume.segmentation.shape}; compare runs on the same data"
+                )
+
+
+def _by_volume(runs: Sequence[RunContent]) -> list[list[Segmented]]:
+    """Group the runs' volumes by name, in order of appearance."""
+    names = dict.fromkeys(volume.name for run in runs for volume in run.volumes)
+    keys = {name: index for index, name in enumerate(names)}
+    grouped: list[list[Segmented]] = [[] for _ in names]
+    for index, run in enumerate(runs):
+        for volume in run.volumes:
+            errors = None
+            if volume.truth is not None:
+                errors = find_errors(
+                    truth=volume.truth,
+                    segmentation=volume.segmentation,
+                    linked_sections=run.linked_sections,
+                    limit=LISTED_ERRORS,
+                )
+            key = f"{keys[volume.name]}-{index}"
+            grouped[keys[volume.name]].append(Segmented(run.name, key, volume, errors, run.linked_sections))
+    return grouped
+
+
+def _volume_view(segmented: Sequence[Segmented], index: int) -> VolumeView:
+    volume = segmented[0].content
+    found = [one.errors for one in segmented if one.errors is not None]
+    worst, *others = _chosen_sections(found, volume.sections)
+    top = max((float(section_shares(errors).max()) for errors in found), default=0.0)
+    size = " x ".join(str(n) for n in volume.segmentation.shape)
+    voxel = " x ".join(f"{step:g}" for step in volume.voxel_size)
+    return VolumeView(
+        key=str(index),
+        name=volume.name,
+        size=f"{size} voxels (z, y, x) of {voxel}",
+        has_truth=bool(found),
+        scores=volume_table(segmented),
+        sections=section_table(segmented),
+        runs=[_run_errors(one, top) for one in segmented],
+        worst=section_view(segmented, worst, side=LARGE_SIDE, pins=True),
+        others=[section_view(segmented, z, side=SMALL_SIDE, pins=False) for z in sorted(others)],
+    )
+
+
+def _chosen_sections(found: Sequence[VolumeErrors], depth: int) -> list[int]:
+    """Return the worst section, then bad ones that are no neighbours; without truth the middle first."""
+    if found:
+        wrong = np.sum([errors.wrong_voxels for errors in found], axis=0)
+    else:
+        wrong = -np.abs(np.arange(depth) - depth // 2)
+    apart = max(1, depth // 8)
+    chosen: list[int] = []
+    for z in np.argsort(-wrong, kind="stable").tolist():
+        if all(abs(z - other) >= apart for other in chosen):
+            chosen.append(z)
+    return chosen[: 1 + OTHER_SECTIONS]
+
+
+def _run_errors(one: Segmented, top: float) -> RunErrors:
+    if one.errors is None:
+        return RunErrors(one.run, error_sentence(one), "", None, [])
+    bars = section_figure(one.errors, f"bars{one.key}", top) if one.content.sections > 1 else None
+    wrong = one.errors.wrong_voxels.sum() / max(1, int(one.errors.object_voxels.sum()))
+    return RunErrors(one.run, error_sentence(one), f"{wrong:.1%}", bars, error_cards(one))
+
+
+def _configurations(runs: Sequence[RunContent]) -> list[tuple[str, list[tuple[str, bool]]]]:
+    """Return each run's configuration as lines, those marked that differ from the first run's."""
+    texts = [run.config_yaml.splitlines() for run in runs]
+    differs = [[False] * len(lines) for lines in texts]
+    for index in range(1, len(texts)):
+        matcher = difflib.SequenceMatcher(None, texts[0], texts[index], autojunk=False)
+        for tag, begin, end, other_begin, other_end in matcher.get_opcodes():
+            if tag != "equal":
+                differs[0][begin:end] = [True] * (end - begin)
+                differs[index][other_begin:other_end] = [True] * (other_end - other_begin)
+    return [
+        (run.name, list(zip(lines, marks, strict=True)))
+        for run, lines, marks in zip(runs, texts, differs, strict=True)
+        if lines
+    ]
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("objectwise.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _version() -> str:
+    try:
+        return metadata.version("objectwise")
+    except metadata.PackageNotFoundError:
+        return ""
