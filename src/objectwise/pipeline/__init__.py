@@ -1,1 +1,23 @@
-"""Predict, segment and evaluate whole volumes."""
+"""Plan, predict, segment: what turns a trained network and a volume into objects and scores."""
+
+from objectwise.pipeline.affinity_files import AffinityVolume, read_affinities, write_affinities
+from objectwise.pipeline.predict import find_device, predict_affinities
+from objectwise.pipeline.scoring import StackScores, score_stack
+from objectwise.pipeline.stacks import describe_stack, read_label_stack, read_raw_stack
+from objectwise.pipeline.thresholds import Sweep, merge_sweeps, sweep_thresholds
+
+__all__ = [
+    "AffinityVolume",
+    "StackScores",
+    "Sweep",
+    "describe_stack",
+    "find_device",
+    "merge_sweeps",
+    "predict_affinities",
+    "read_affinities",
+    "read_label_stack",
+    "read_raw_stack",
+    "score_stack",
+    "sweep_thresholds",
+    "write_affinities",
+]

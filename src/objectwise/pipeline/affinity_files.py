@@ -1,0 +1,157 @@
+"""Affinities of a whole volume on disk: one HDF5 data set (k, z, y, x) that knows its own neighborhood."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectwise.checks import check_affinities, check_graph, check_offsets
+from objectwise.data.formats.common import parse_location
+from objectwise.errors import ArgumentError, ShapeError, VolumeError
+
+DEFAULT_DATASET = "volumes/predictions/affinities"
+_CHUNK = 256
+
+
+@dataclass(frozen=True, eq=False)
+class AffinityVolume:
+    """Affinities with what is needed to use them.
+
+    Parameters
+    ----------
+    array : (k, z, y, x) float32, 0..1
+    offsets : (k, 3) int64, voxels, or None where the file does not say
+    voxel_size, offset : z, y, x, physical units of the raw volume
+    """
+
+    array: NDArray[np.float32]
+    offsets: NDArray[np.int64] | None
+    voxel_size: tuple[float, ...]
+    offset: tuple[float, ...]
+
+
+def write_affinities(
+    location: str | Path,
+    affinities: NDArray[np.float32],
+    offsets: Sequence[Sequence[int]] | NDArray[np.integer[Any]],
+    *,
+    voxel_size: Sequence[float] = (1.0, 1.0, 1.0),
+    offset: Sequence[float] = (0.0, 0.0, 0.0),
+    overwrite: bool = False,
+) -> None:
+    """Write affinities (k, z, y, x) and their (k, 3) offsets as one HDF5 data set, whole or not at all.
+
+    Other data sets of the file stay. The attributes are `resolution` and `offset`, as for raw volumes
+    (CREMI), and `offsets`, the neighborhood.
+
+    Raises
+    ------
+    ShapeError, DtypeError, ArgumentError, VolumeError
+        If array and offsets do not fit, the location is no HDF5 data set, or one is there already.
+    """
+    import h5py
+
+    from objectwise.data.formats.atomic import replaced_file
+
+    table = check_offsets(offsets, ndim=3)
+    check_affinities(affinities)
+    check_graph(affinities.shape[0], affinities.shape[1:], table)
+    path, name = _hdf5_place(location)
+    if not overwrite:
+        require_new_affinities(location)
+    try:
+        with replaced_file(path) as partial:
+            if path.exists():
+                shutil.copyfile(path, partial)
+            with h5py.File(partial, "a") as file:
+                if name in file:
+                    del file[name]
+                # No gzip: it takes longer than the prediction and gains a few percent on noisy floats.
+                # A section over all channels is one row of chunks, because the report reads sections.
+                chunks = (affinities.shape[0], 1, *(min(size, _CHUNK) for size in affinities.shape[2:]))
+                dataset = file.create_dataset(name, data=affinities, chunks=chunks, fletcher32=True)
+                dataset.attrs["resolution"] = np.asarray(voxel_size, dtype=np.float64)
+                dataset.attrs["offset"] = np.asarray(offset, dtype=np.float64)
+                dataset.attrs["offsets"] = table
+    except (OSError, ValueError) as error:
+        raise VolumeError(
+            f"`{location}` must be a place where an HDF5 file can be written, got {error}"
+        ) from error
+
+
+def read_affinities(location: str | Path, *, section: int | None = None) -> AffinityVolume:
+    """Read affinities that `write_affinities`, or another program, wrote to HDF5.
+
+    Parameters
+    ----------
+    location : `file.h5:path/in/file`
+    section : int, optional
+        Read one section only; the array is (k, 1, y, x) then.
+
+    Raises
+    ------
+    VolumeError
+        If there is no such data set, or it is not a (k, z, y, x) table of floating point numbers.
+    """
+    import h5py
+
+    path, name = _hdf5_place(location)
+    if not path.is_file():
+        raise VolumeError(f"`{location}` must exist, got no such file: {path}")
+    try:
+        with h5py.File(path, "r") as file:
+            dataset = file.get(name)
+            if not isinstance(dataset, h5py.Dataset):
+                raise VolumeError(f"`{location}` must name a data set, got none of that name")
+            if dataset.ndim != 4 or dataset.dtype.kind != "f":
+                raise VolumeError(
+                    f"`{location}` must hold affinities (k, z, y, x) as floats, "
+                    f"got shape {dataset.shape}, dtype {dataset.dtype}"
+                )
+            part = slice(None) if section is None else slice(section, section + 1)
+            offsets = dataset.attrs.get("offsets")
+            return AffinityVolume(
+                np.ascontiguousarray(dataset[:, part], dtype=np.float32),
+                None if offsets is None else check_offsets(np.asarray(offsets), ndim=3),
+                _three(dataset.attrs.get("resolution"), 1.0),
+                _three(dataset.attrs.get("offset"), 0.0),
+            )
+    except (OSError, KeyError, RuntimeError) as error:
+        if isinstance(error, VolumeError):
+            raise
+        raise VolumeError(f"`{location}` must be a readable HDF5 file, got {error}") from error
+
+
+def require_new_affinities(location: str | Path) -> None:
+    """Raise VolumeError if a data set is there already."""
+    import h5py
+
+    path, name = _hdf5_place(location)
+    if path.exists():
+        with h5py.File(path, "r") as file:
+            if name in file:
+                raise VolumeError(f"`{location}` must not exist yet, got a data set; overwrite it on purpose")
+
+
+def _hdf5_place(location: str | Path) -> tuple[Path, str]:
+    place = parse_location(location)
+    if place.format != "HDF5":
+        raise ArgumentError(
+            f"`{location}` must be an HDF5 data set, file.h5:{DEFAULT_DATASET}, to hold affinities"
+        )
+    return place.path, place.inner or DEFAULT_DATASET
+
+
+def _three(value: object, default: float) -> tuple[float, ...]:
+    if value is None:
+        return (default,) * 3
+    numbers = tuple(float(number) for number in np.asarray(value).reshape(-1))
+    if len(numbers) != 3:
+        raise ShapeError(f"`resolution` and `offset` must be z, y, x, got {numbers}")
+    return numbers

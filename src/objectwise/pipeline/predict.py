@@ -1,0 +1,191 @@
+"""Affinities of a whole volume, window by window.
+
+window 1   |---------------|          Neighbouring windows overlap; each voxel is the mean of the
+window 2             |---------------|    windows that hold it, weighted by a Gaussian around each
+weight       .-'"'-.   .-'"'-.            window's centre, because a network knows least at its border.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectwise.checks import check_choice, check_not_empty
+from objectwise.errors import ArgumentError, DeviceError, ShapeError
+
+if TYPE_CHECKING:
+    import torch
+
+Progress = Callable[[int, int], None]
+"""Called with the number of windows done and of all windows."""
+
+ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
+
+
+def predict_affinities(
+    network: torch.nn.Module,
+    raw: NDArray[Any],
+    *,
+    window_shape: Sequence[int],
+    overlap: float = 0.25,
+    batch_size: int = 4,
+    accelerator: str = "auto",
+    progress: Progress | None = None,
+) -> NDArray[np.float32]:
+    """Predict the affinities of a whole volume with overlapping, blended windows.
+
+    Parameters
+    ----------
+    network : logits (n, k, *window) from raw (n, 1, *window) float32 in 0..1
+    raw : (z, y, x), any dtype that `objectwise.data.normalise_raw` takes
+        Normalised as in training, over the whole volume.
+    window_shape : 3 or 2 ints, voxels
+        With 2 numbers every section is an image of its own. A volume smaller than the window is padded by
+        reflection, and the padding cut off again.
+    overlap : float in 0..1, 1 excluded
+        Fraction of the window that neighbours share, along each axis.
+    batch_size : int
+        Windows in one pass of the network. The result does not depend on it.
+    accelerator : "auto", "cpu", "gpu", "cuda" or "mps"
+    progress : called with (windows done, all windows)
+
+    Returns
+    -------
+    (k, z, y, x) float32
+        Probabilities in 0..1 that the two ends of an edge lie in one object; one channel per offset.
+
+    Raises
+    ------
+    ShapeError, ArgumentError, DeviceError
+        If `raw` or `window_shape` have the wrong number of axes, or the accelerator is not there.
+
+    Notes
+    -----
+    Memory: the output, the volume as float32, and on the accelerator `batch_size` windows with the network's
+    own activations. Probabilities are blended, not logits: one sure window would outvote the others.
+    """
+    import torch
+
+    from objectwise.data import normalise_raw
+
+    _check(raw, window_shape, overlap, batch_size)
+    device = find_device(accelerator)
+    dimensions = len(window_shape)
+    image = torch.from_numpy(np.ascontiguousarray(normalise_raw(raw), dtype=np.float32))
+    images = image[:, None] if dimensions == 2 else image[None, None]
+    group = batch_size if dimensions == 2 else 1
+    was_training = network.training
+    network.to(device).eval()
+    total = len(images) * math.prod(_windows_per_axis(images.shape[2:], window_shape, overlap))
+    blend = partial(
+        _blend_windows,
+        _Counted(network, total, progress),
+        window_shape=window_shape,
+        overlap=overlap,
+        batch_size=batch_size,
+        device=device,
+    )
+    try:
+        with torch.inference_mode():
+            parts = [blend(images[at : at + group]) for at in range(0, len(images), group)]
+    finally:
+        network.train(was_training)
+    # 2-D: (z, k, y, x) -> (k, z, y, x); 3-D: one part (1, k, z, y, x).
+    stacked = np.concatenate(parts).swapaxes(0, 1) if dimensions == 2 else parts[0][0]
+    return np.ascontiguousarray(stacked)
+
+
+def find_device(accelerator: str) -> torch.device:
+    """Return the device a word of the configuration means; it must be there."""
+    import torch
+
+    check_choice(accelerator, ACCELERATORS, name="accelerator")
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if accelerator in ("auto", "gpu"):
+        for name, found in there.items():
+            if found and (accelerator == "auto" or name != "cpu"):
+                return torch.device(name)
+        raise DeviceError("`accelerator` must be present, got 'gpu' on a machine without one; use 'cpu'")
+    if not there[accelerator]:
+        raise DeviceError(f"`accelerator` must be present, got {accelerator!r}; use 'cpu' or 'auto'")
+    return torch.device(accelerator)
+
+
+class _Counted:
+    """The probabilities of a batch of windows; tells the caller how many are done."""
+
+    def __init__(self, network: torch.nn.Module, total: int, progress: Progress | None) -> None:
+        self.network, self.total, self.progress = network, total, progress
+        self.done = 0
+
+    def __call__(self, windows: torch.Tensor) -> torch.Tensor:
+        probabilities: torch.Tensor = self.network(windows).float().sigmoid()
+        self.done += len(windows)
+        if self.progress is not None:
+            self.progress(self.done, self.total)
+        return probabilities
+
+
+def _blend_windows(
+    probabilities: _Counted,
+    images: torch.Tensor,
+    *,
+    window_shape: Sequence[int],
+    overlap: float,
+    batch_size: int,
+    device: torch.device,
+) -> NDArray[np.float32]:
+    """Return the (n, k, *spatial) probabilities of a few images (n, 1, *spatial) on the CPU."""
+    import torch
+    from monai.inferers.utils import sliding_window_inference
+
+    padding = [
+        ((missing := max(window - size, 0)) // 2, missing - missing // 2)
+        for window, size in zip(window_shape, images.shape[2:], strict=True)
+    ]
+    if any(map(any, padding)):
+        # numpy reflects as often as it takes; torch refuses a padding longer than the image.
+        images = torch.from_numpy(np.pad(images.numpy(), [(0, 0), (0, 0), *padding], mode="reflect"))
+    blended = sliding_window_inference(
+        images,
+        roi_size=tuple(window_shape),
+        sw_batch_size=batch_size,
+        predictor=probabilities,
+        overlap=overlap,
+        mode="gaussian",
+        sw_device=device,
+        device=torch.device("cpu"),
+    )
+    assert isinstance(blended, torch.Tensor)
+    inner = tuple(
+        slice(low, size - high) for (low, high), size in zip(padding, images.shape[2:], strict=True)
+    )
+    array: NDArray[np.float32] = blended.numpy()[(slice(None), slice(None), *inner)]
+    # The blend of numbers in 0..1 can leave the range by a rounding error.
+    return np.clip(array, 0, 1, out=array)
+
+
+def _windows_per_axis(spatial: Sequence[int], window_shape: Sequence[int], overlap: float) -> list[int]:
+    """Return how many windows MONAI lays along each axis."""
+    counts = []
+    for size, window in zip(spatial, window_shape, strict=True):
+        step = max(int(window * (1 - overlap)), 1)
+        counts.append(1 if size <= window else math.ceil((size - window) / step) + 1)
+    return counts
+
+
+def _check(raw: NDArray[Any], window_shape: Sequence[int], overlap: float, batch_size: int) -> None:
+    if raw.ndim != 3:
+        raise ShapeError(f"`raw` must have shape (z, y, x), got {raw.shape}")
+    check_not_empty(raw, name="raw")
+    if len(window_shape) not in (2, 3) or min(window_shape) < 1:
+        raise ShapeError(f"`window_shape` must be 2 or 3 positive numbers, got {tuple(window_shape)}")
+    if not 0 <= overlap < 1:
+        raise ArgumentError(f"`overlap` must be in 0..1, 1 excluded, got {overlap}")
+    if batch_size < 1:
+        raise ArgumentError(f"`batch_size` must be at least 1, got {batch_size}")

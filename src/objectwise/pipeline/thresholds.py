@@ -1,0 +1,103 @@
+"""Which threshold to cut the affinities at: try each candidate on volumes whose truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectwise.checks import AnyArray
+from objectwise.errors import ArgumentError
+from objectwise.graph import Offsets
+from objectwise.metrics import Scores, mean_scores
+from objectwise.pipeline.scoring import scored_units
+from objectwise.segmentation import segment
+
+
+class Sweep(NamedTuple):
+    """The scores at every candidate threshold.
+
+    Sweeps of several volumes add up (`merge_sweeps`): the units are kept, means are taken last.
+    """
+
+    thresholds: tuple[float, ...]
+    units: tuple[tuple[Scores, ...], ...]
+    """For each threshold the scores of every section (2-D) or every volume (3-D)."""
+
+    def means(self) -> list[Scores]:
+        """Return the mean scores at each threshold; units without a score (NaN) are left out."""
+        return [mean_scores(scores) for scores in self.units]
+
+    def best(self) -> float:
+        """Return the threshold with the least mean adapted Rand error.
+
+        Ties go to the higher threshold: of two equal scores it has the smaller merges, and an object
+        cut in two is easier to mend than two grown into one.
+        """
+        errors = [scores.adapted_rand_error for scores in self.means()]
+        return max(
+            zip(self.thresholds, errors, strict=True), key=lambda candidate: (-candidate[1], candidate[0])
+        )[0]
+
+
+def sweep_thresholds(
+    *,
+    affinities: NDArray[np.float32],
+    truth: AnyArray,
+    offsets: Offsets,
+    dimensions: int,
+    candidates: Sequence[float],
+    method: Literal["components", "watershed"] = "components",
+    minimum_size: int = 0,
+    protocol: str = "cremi",
+    progress: Callable[[int, int], None] | None = None,
+) -> Sweep:
+    """Segment one volume at every candidate threshold and score the results.
+
+    Parameters
+    ----------
+    affinities : (k, z, y, x) float32, 0..1
+    truth : (z, y, x) integer, 0 = background
+    offsets : (k, 3) int, voxels
+        Of a 2-D run: embedded, with 0 along z.
+    dimensions : 2 or 3
+        2 scores section by section, 3 the volume as a whole.
+    candidates : thresholds in 0..1, any order
+    method, minimum_size
+        As for `objectwise.segmentation.segment`.
+    progress : called with (candidates done, all candidates)
+
+    Raises
+    ------
+    ArgumentError
+        If there is no candidate, or no voxel to score.
+    """
+    if not candidates:
+        raise ArgumentError("`candidates` must hold at least one threshold, got none")
+    thresholds = tuple(sorted(set(candidates)))
+    units = []
+    for done, threshold in enumerate(thresholds, start=1):
+        labels = segment(affinities, offsets, method=method, threshold=threshold, minimum_size=minimum_size)
+        scores: list[Any] = scored_units(
+            truth=truth, segmentation=labels, dimensions=dimensions, protocol=protocol
+        )
+        units.append(tuple(scores))
+        if progress is not None:
+            progress(done, len(thresholds))
+    return Sweep(thresholds, tuple(units))
+
+
+def merge_sweeps(sweeps: Sequence[Sweep]) -> Sweep:
+    """Return the sweep over all units of several volumes; each section (2-D) or volume (3-D) counts alike."""
+    if not sweeps:
+        raise ArgumentError("`sweeps` must hold at least one sweep, got none")
+    first, *others = sweeps
+    for other in others:
+        if other.thresholds != first.thresholds:
+            raise ArgumentError(
+                f"`sweeps` must have the same thresholds, got {first.thresholds} and {other.thresholds}"
+            )
+    units = zip(*(sweep.units for sweep in sweeps), strict=True)
+    return Sweep(first.thresholds, tuple(tuple(score for part in parts for score in part) for parts in units))

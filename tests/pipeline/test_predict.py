@@ -1,0 +1,156 @@
+"""Whole-volume prediction: the same as the network on the whole image, whatever the windows and batches."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from objectwise.errors import ArgumentError, DeviceError, ShapeError
+from objectwise.pipeline import find_device, predict_affinities
+
+
+class Pointwise(nn.Module):
+    """Logits that depend on one voxel only, so windows cannot matter."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.scales = torch.arange(1, channels + 1).float()
+        self.batches: list[tuple[int, ...]] = []
+
+    def forward(self, raw: torch.Tensor) -> torch.Tensor:
+        self.batches.append(tuple(raw.shape))
+        scales = self.scales.reshape(1, -1, *[1] * (raw.ndim - 2))
+        return scales * (4 * raw - 2)
+
+
+def raw_volume(*shape: int) -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, shape).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("shape", "window"),
+    [
+        ((5, 33, 40), (16, 16)),
+        ((4, 16, 16), (16, 16)),
+        ((3, 9, 40), (16, 16)),
+        ((1, 1, 3), (16, 16)),
+        ((10, 33, 20), (8, 16, 16)),
+        ((3, 5, 40), (8, 16, 16)),
+        ((1, 1, 1), (8, 16, 16)),
+    ],
+)
+def test_prediction_equals_the_network_on_the_whole_image(shape, window):
+    raw = raw_volume(*shape)
+    predicted = predict_affinities(Pointwise(3), raw, window_shape=window, accelerator="cpu")
+    logits = np.arange(1, 4).reshape(3, 1, 1, 1) * (raw / 255.0 * 4 - 2)
+    assert predicted.shape == (3, *shape)
+    assert predicted.dtype == np.float32
+    assert predicted.flags.c_contiguous
+    np.testing.assert_allclose(predicted, 1 / (1 + np.exp(-logits)), atol=1e-5)
+
+
+@pytest.mark.parametrize("window", [(8, 8), (4, 8, 8)])
+def test_batch_size_changes_nothing(window):
+    torch.manual_seed(0)
+    dimensions = len(window)
+    convolution = nn.Conv2d if dimensions == 2 else nn.Conv3d
+    network = nn.Sequential(
+        convolution(1, 4, 3, padding=1), nn.ReLU(), convolution(4, dimensions, 3, padding=1)
+    )
+    raw = raw_volume(7, 19, 21)
+    one, *others = (
+        predict_affinities(network, raw, window_shape=window, batch_size=n, overlap=0.5, accelerator="cpu")
+        for n in (1, 2, 3, 64)
+    )
+    for other in others:
+        np.testing.assert_allclose(other, one, atol=1e-6)
+
+
+def test_windows_are_blended_by_a_gaussian():
+    class Place(nn.Module):
+        def forward(self, raw):  # the logit grows along x, so windows disagree where they overlap
+            return torch.arange(raw.shape[-1]).float().expand(raw.shape) / 4 - 2
+
+    row = predict_affinities(
+        Place(), raw_volume(1, 8, 12), window_shape=(8, 8), overlap=0.5, accelerator="cpu"
+    )[0, 0, 0]
+    alone = 1 / (1 + np.exp(-(np.arange(8) / 4 - 2)))
+    np.testing.assert_allclose(row[:4], alone[:4], atol=1e-6)
+    np.testing.assert_allclose(row[8:], alone[4:], atol=1e-6)
+    assert np.all(row[4:8] < alone[4:])
+    assert np.all(row[4:8] > alone[:4])
+    # Near its own centre the left window decides, near its border the right one.
+    assert row[4] - alone[0] > alone[4] - row[4]
+    assert row[7] - alone[3] < alone[7] - row[7]
+
+
+@pytest.mark.parametrize(
+    ("shape", "window", "overlap"),
+    [((5, 33, 40), (16, 16), 0.25), ((10, 33, 20), (8, 16, 16), 0.5), ((3, 9, 40), (16, 16), 0.0)],
+)
+def test_progress_counts_every_window_once(shape, window, overlap):
+    calls = []
+    predict_affinities(
+        Pointwise(2),
+        raw_volume(*shape),
+        window_shape=window,
+        overlap=overlap,
+        batch_size=3,
+        accelerator="cpu",
+        progress=lambda done, total: calls.append((done, total)),
+    )
+    done, totals = zip(*calls, strict=True)
+    assert len(set(totals)) == 1
+    assert list(done) == sorted(done)
+    assert done[-1] == totals[0]
+
+
+def test_network_sees_no_more_than_a_batch_of_windows():
+    network = Pointwise(2)
+    predict_affinities(network, raw_volume(9, 40, 40), window_shape=(16, 16), batch_size=4, accelerator="cpu")
+    assert max(batch[0] for batch in network.batches) == 4
+    assert {batch[1:] for batch in network.batches} == {(1, 16, 16)}
+
+
+def test_sixteen_bit_volume_is_normalised_as_a_whole():
+    raw = raw_volume(4, 20, 20).astype(np.uint16) * 100
+    raw[0] //= 2
+    predicted = predict_affinities(Pointwise(1), raw, window_shape=(8, 8), accelerator="cpu")
+    assert predicted[0, 0].mean() < predicted[0, 1].mean()
+
+
+def test_network_keeps_its_mode():
+    network = nn.Sequential(nn.Conv2d(1, 1, 1), nn.Dropout(0.9)).train()
+    first = predict_affinities(network, raw_volume(1, 8, 8), window_shape=(8, 8), accelerator="cpu")
+    second = predict_affinities(network, raw_volume(1, 8, 8), window_shape=(8, 8), accelerator="cpu")
+    np.testing.assert_array_equal(first, second)
+    assert network.training
+
+
+@pytest.mark.parametrize(
+    ("keys", "error", "message"),
+    [
+        ({"raw": raw_volume(8, 8)}, ShapeError, r"`raw` must have shape \(z, y, x\), got \(8, 8\)"),
+        ({"raw": raw_volume(0, 8, 8)}, ShapeError, "`raw` must not be empty"),
+        ({"window_shape": (8,)}, ShapeError, "`window_shape` must be 2 or 3 positive numbers"),
+        ({"window_shape": (0, 8)}, ShapeError, "`window_shape` must be 2 or 3 positive numbers"),
+        ({"overlap": 1.0}, ArgumentError, "`overlap` must be in 0..1, 1 excluded, got 1.0"),
+        ({"batch_size": 0}, ArgumentError, "`batch_size` must be at least 1, got 0"),
+        ({"accelerator": "abacus"}, ArgumentError, "`accelerator` must be one of 'auto', 'cpu'"),
+    ],
+)
+def test_wrong_arguments_are_named(keys, error, message):
+    arguments = {"raw": raw_volume(2, 8, 8), "window_shape": (8, 8)} | keys
+    with pytest.raises(error, match=message):
+        predict_affinities(Pointwise(1), arguments.pop("raw"), **arguments)
+
+
+def test_absent_accelerator_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    for word in ("cuda", "gpu", "mps"):
+        with pytest.raises(DeviceError, match=f"`accelerator` must be present, got '{word}'"):
+            find_device(word)
+    assert find_device("auto") == torch.device("cpu")

@@ -1,0 +1,28 @@
+"""Scores are those of the volume in 3-D, and the mean over sections in 2-D."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from objectwise.metrics import evaluate, evaluate_sections, mean_scores
+from objectwise.pipeline import score_stack
+
+
+def stacks() -> tuple[np.ndarray, np.ndarray]:
+    draw = np.random.default_rng(0)
+    return draw.integers(0, 4, (3, 6, 6)), draw.integers(1, 4, (3, 6, 6))
+
+
+def test_three_dimensions_score_the_volume():
+    truth, segmentation = stacks()
+    scores = score_stack(truth=truth, segmentation=segmentation, dimensions=3)
+    assert scores.overall == evaluate(truth=truth, segmentation=segmentation)
+    assert scores.sections == evaluate_sections(truth=truth, segmentation=segmentation)
+
+
+def test_two_dimensions_score_the_sections_and_ids_need_not_link():
+    truth, segmentation = stacks()
+    scores = score_stack(truth=truth, segmentation=segmentation, dimensions=2)
+    assert scores.overall == mean_scores(scores.sections)
+    unlinked = segmentation + 10 * np.arange(3).reshape(3, 1, 1)
+    assert score_stack(truth=truth, segmentation=unlinked, dimensions=2) == scores
