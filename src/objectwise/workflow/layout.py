@@ -1,0 +1,96 @@
+"""Where everything of a run lies.
+
+RUN/config.yaml                 the resolved configuration
+RUN/inputs.json                 digests of the inputs, to see without reading that they are the same
+RUN/train/                      checkpoints, logs, network.pt
+RUN/predict/<volume>.h5         volumes/predictions/affinities (k, z, y, x)
+RUN/segment/<volume>.h5         volumes/labels/segmentation (z, y, x)
+RUN/segment/threshold.json      the chosen threshold and the sweep
+RUN/evaluate/scores.json        per volume and per section
+RUN/report.html
+Each step's folder holds complete.json, written last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from objectwise.config.models import RunConfig, VolumeConfig
+
+AFFINITIES = "volumes/predictions/affinities"
+SEGMENTATION = "volumes/labels/segmentation"
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """The paths of one run."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration, YAML."""
+        return self.path / "config.yaml"
+
+    @property
+    def inputs(self) -> Path:
+        """Digests of the inputs, JSON."""
+        return self.path / "inputs.json"
+
+    @property
+    def train(self) -> Path:
+        """Folder of the training."""
+        return self.path / "train"
+
+    @property
+    def network(self) -> Path:
+        """The trained network."""
+        return self.train / "network.pt"
+
+    @property
+    def threshold(self) -> Path:
+        """The chosen threshold and the sweep, JSON."""
+        return self.path / "segment" / "threshold.json"
+
+    @property
+    def scores(self) -> Path:
+        """All scores, JSON."""
+        return self.path / "evaluate" / "scores.json"
+
+    @property
+    def report(self) -> Path:
+        """The page."""
+        return self.path / "report.html"
+
+    def affinities_file(self, volume: str) -> Path:
+        """Return the file that holds a volume's affinities."""
+        return self.path / "predict" / f"{volume}.h5"
+
+    def segmentation_file(self, volume: str) -> Path:
+        """Return the file that holds a volume's segmentation."""
+        return self.path / "segment" / f"{volume}.h5"
+
+    def affinities(self, volume: str) -> str:
+        """Return the location of a volume's affinities."""
+        return f"{self.affinities_file(volume)}:{AFFINITIES}"
+
+    def segmentation(self, volume: str) -> str:
+        """Return the location of a volume's segmentation."""
+        return f"{self.segmentation_file(volume)}:{SEGMENTATION}"
+
+
+def segmented_volumes(config: RunConfig) -> tuple[VolumeConfig, ...]:
+    """Return the volumes to segment: those of `data.evaluate`; without any, those of the training."""
+    return config.data.evaluate or config.data.train
+
+
+def sweep_volumes(config: RunConfig) -> tuple[VolumeConfig, ...]:
+    """Return the volumes the threshold is chosen on: those of the training, or none if it is fixed."""
+    return config.data.train if config.segmentation.threshold == "auto" else ()
+
+
+def predicted_volumes(config: RunConfig) -> tuple[VolumeConfig, ...]:
+    """Return every volume whose affinities are needed, each once."""
+    segmented = segmented_volumes(config)
+    return (*segmented, *(volume for volume in sweep_volumes(config) if volume not in segmented))

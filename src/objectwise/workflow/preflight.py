@@ -1,0 +1,111 @@
+"""Everything that can be known to be wrong before work begins, with the key it concerns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from objectwise.checks import check_offsets_fit
+from objectwise.config.models import RunConfig, VolumeConfig
+from objectwise.data import VolumeInfo, check_pair
+from objectwise.errors import ArgumentError, ConfigError, ObjectwiseError
+from objectwise.pipeline.predict import find_device
+from objectwise.pipeline.stacks import describe_stack
+
+
+def check_run(config: RunConfig) -> None:
+    """Check inputs, network and machine against the configuration; nothing is computed or written.
+
+    Raises
+    ------
+    ConfigError
+        One line per problem: the key, the rule, what was found.
+    """
+    problems = _Problems()
+    for key, volume in _volumes(config):
+        _check_volume(config, key, volume, problems)
+    with problems.at("network"):
+        _check_network(config)
+    with problems.at("offsets"):
+        check_offsets_fit(config.training.patch_shape, config.neighborhood.array)
+    with problems.at("training.accelerator"):
+        find_device(config.training.accelerator)
+    if config.training.initial_weights is not None:
+        from objectwise.networks import load_network
+
+        with problems.at("training.initial_weights"):
+            load_network(config.training.initial_weights)
+    problems.refuse()
+
+
+class _Problems:
+    """Collects what is wrong, so that one run of the command shows all of it."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    @contextmanager
+    def at(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except ObjectwiseError as error:
+            self.lines.append(f"{key}: {error}")
+
+    def refuse(self) -> None:
+        if len(self.lines) == 1:
+            raise ConfigError(self.lines[0])
+        if self.lines:
+            raise ConfigError(f"the run has {len(self.lines)} problems:\n  " + "\n  ".join(self.lines))
+
+
+def window_shape(config: RunConfig) -> tuple[int, ...]:
+    """Return the window of the prediction: as configured, or the patch of the training."""
+    return config.prediction.window_shape or config.training.patch_shape
+
+
+def _volumes(config: RunConfig) -> Iterator[tuple[str, VolumeConfig]]:
+    for group, volumes in (("train", config.data.train), ("evaluate", config.data.evaluate)):
+        for index, volume in enumerate(volumes):
+            yield f"data.{group}.{index}", volume
+
+
+def _check_volume(config: RunConfig, key: str, volume: VolumeConfig, problems: _Problems) -> None:
+    """Check that raw and labels are there and fit each other, the offsets and the patch."""
+    raw: VolumeInfo | None = None
+    with problems.at(f"{key}.raw"):
+        raw = describe_stack(volume.raw, volume.sections)
+        spatial = raw.shape[-config.dimensions :]
+        check_offsets_fit(spatial, config.neighborhood.array)
+        if volume in config.data.train:
+            _check_patch(config.training.patch_shape, spatial)
+    if volume.labels is not None:
+        with problems.at(f"{key}.labels"):
+            labels = describe_stack(volume.labels, volume.sections)
+            if raw is not None:
+                check_pair(raw, labels)
+
+
+def _check_patch(patch: Sequence[int], spatial: Sequence[int]) -> None:
+    if any(size > space for size, space in zip(patch, spatial, strict=True)):
+        raise ArgumentError(
+            f"`training.patch_shape` must fit into every training volume, "
+            f"got {list(patch)} for {list(spatial)}"
+        )
+
+
+def _check_network(config: RunConfig) -> None:
+    """Build the network without weights, and see that its strides divide patch and window."""
+    import torch
+
+    from objectwise.networks import AffinityUNet
+
+    with torch.device("meta"):
+        network = AffinityUNet(
+            config.dimensions,
+            len(config.neighborhood),
+            features=config.network.features,
+            kernel_sizes=config.network.kernel_sizes,
+            strides=config.network.strides,
+        )
+    network.check_shape(config.training.patch_shape, name="training.patch_shape")
+    network.check_shape(window_shape(config), name="prediction.window_shape")

@@ -1,0 +1,140 @@
+"""One run, from configuration to report, in one directory; stopped anywhere, it continues there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from objectwise.checks import check_choice
+from objectwise.config.load import dump_config, load_config
+from objectwise.config.models import RunConfig
+from objectwise.errors import ArgumentError, ConfigError
+from objectwise.workflow.actions import actions_of
+from objectwise.workflow.atomic import read_json, write_text
+from objectwise.workflow.fingerprint import InputDigests, first_difference
+from objectwise.workflow.layout import RunDirectory
+from objectwise.workflow.plan import STEPS, configuration_tree, plan_steps
+from objectwise.workflow.preflight import check_run
+from objectwise.workflow.reporter import Reporter
+from objectwise.workflow.steps import Step, check_order, execute, forget_outdated
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory and its steps."""
+
+    directory: RunDirectory
+    steps: tuple[Step, ...]
+
+    def scores(self) -> dict[str, Any] | None:
+        """Return the content of scores.json, or None where nothing was evaluated yet."""
+        found: dict[str, Any] | None = read_json(self.directory.scores)
+        return found
+
+
+def run(
+    config: RunConfig,
+    directory: str | Path,
+    *,
+    only: Sequence[str] = STEPS,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    reporter: Reporter | None = None,
+) -> Run:
+    """Do the steps of a run that are not complete: train, predict, segment, evaluate, report.
+
+    Parameters
+    ----------
+    config : RunConfig
+    directory : path
+        New, empty, or that of an earlier run. A run that was killed continues; steps that are complete for
+        this configuration and these inputs are skipped.
+    only : names of steps
+        Do no other steps; those before them must be complete.
+    overwrite : bool
+        Accept a directory that holds another configuration or other inputs, and replace the results of the
+        steps that this concerns.
+    dry_run : bool
+        Check everything and return the plan; nothing is written.
+    reporter : receives messages and progress
+
+    Returns
+    -------
+    Run
+        With the steps, whose `state()` can be asked.
+
+    Raises
+    ------
+    ConfigError
+        If files, shapes, network or machine do not fit the configuration. Nothing was written then.
+    ArgumentError
+        If the directory holds another run or something else, or an earlier step is missing.
+    """
+    for name in only:
+        check_choice(name, STEPS, name="only")
+    here = RunDirectory(Path(directory))
+    check_run(config)
+    _check_directory(config, here, overwrite=overwrite)
+    digests = InputDigests.read(here.inputs)
+    steps = plan_steps(config, here, digests)
+    if not overwrite:
+        _refuse_outdated(steps, here)
+    check_order(steps, only)
+    if dry_run:
+        return Run(here, steps)
+    # Unmark first: a kill between these lines leaves steps to do again, never a stale one taken for done.
+    forget_outdated(steps)
+    write_text(here.config, dump_config(config))
+    digests.write(here.inputs)
+    reporter = reporter or Reporter()
+    execute(steps, actions_of(config, here, reporter), only=only, reporter=reporter)
+    return Run(here, steps)
+
+
+def _check_directory(config: RunConfig, here: RunDirectory, *, overwrite: bool) -> None:
+    if here.path.exists() and not here.path.is_dir():
+        raise ArgumentError(f"`directory` must be a folder, got the file {here.path}")
+    if not here.config.exists():
+        others = sorted(item.name for item in here.path.glob("[!.]*")) if here.path.exists() else []
+        if others:
+            raise ArgumentError(
+                f"`directory` must be new, empty or a run, got {here.path} with {others[0]!r} "
+                "and no config.yaml; choose another one"
+            )
+        return
+    if overwrite:
+        return
+    try:
+        known = configuration_tree(load_config(here.config))
+    except ConfigError as error:
+        raise ArgumentError(
+            f"`directory` must hold a readable configuration, got {error}; "
+            "choose another one, or pass --overwrite"
+        ) from error
+    mine = configuration_tree(config)
+    key = first_difference(mine, known)
+    if key is not None:
+        raise ArgumentError(
+            f"`directory` must hold the same configuration, got {here.path} with {key} {_value(known, key)}, "
+            f"not {_value(mine, key)}; choose another one, or pass --overwrite to redo the steps it concerns"
+        )
+
+
+def _refuse_outdated(steps: Sequence[Step], here: RunDirectory) -> None:
+    for step in steps:
+        if step.state() == "outdated":
+            raise ArgumentError(
+                f"the inputs of step {step.name!r} in {here.path} must be those it was completed with, "
+                "but they changed; choose another directory, or pass --overwrite to redo what they concern"
+            )
+
+
+def _value(tree: Any, key: str) -> Any:
+    for part in key.split("."):
+        if isinstance(tree, list) and part.isdecimal() and int(part) < len(tree):
+            tree = tree[int(part)]
+        else:
+            tree = tree.get(part, "nothing") if isinstance(tree, dict) else "nothing"
+    return tree

@@ -1,0 +1,127 @@
+"""Steps as data: what each reads and writes, what it depends on, and whether that is done.
+
+A step is done when its complete.json, written last, names the same fingerprint, and its outputs are there in
+the size they were written. The fingerprint holds the parts of the configuration that the step depends on, the
+digests of its inputs and the fingerprint of the step before.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from objectwise.errors import ArgumentError
+from objectwise.workflow.atomic import read_json, write_json
+from objectwise.workflow.reporter import Reporter
+
+State = Literal["complete", "started", "outdated", "to do"]
+Action = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a run.
+
+    Parameters
+    ----------
+    name : str
+    folder : Path
+        The step's own; cleared when the step begins anew.
+    inputs : locations and files it reads
+    outputs : files it leaves behind
+    fingerprint : str
+        Of everything the outputs depend on.
+    """
+
+    name: str
+    folder: Path
+    inputs: tuple[str, ...]
+    outputs: tuple[Path, ...]
+    fingerprint: str
+
+    @property
+    def marker(self) -> Path:
+        """The file that says the step is complete."""
+        return self.folder / "complete.json"
+
+    def state(self) -> State:
+        """Say how far the step is.
+
+        `outdated` means complete, but for another configuration or other inputs.
+        """
+        marker = read_json(self.marker)
+        if isinstance(marker, dict):
+            if marker.get("fingerprint") != self.fingerprint:
+                return "outdated"
+            return "complete" if marker.get("outputs") == self._sizes() else "to do"
+        started = read_json(self.folder / "started.json")
+        mine = isinstance(started, dict) and started.get("fingerprint") == self.fingerprint
+        return "started" if mine else "to do"
+
+    def begin(self) -> None:
+        """Make the folder ready: what another fingerprint left there goes, what a killed run left stays."""
+        self.marker.unlink(missing_ok=True)
+        started = self.folder / "started.json"
+        known = read_json(started)
+        if not isinstance(known, dict) or known.get("fingerprint") != self.fingerprint:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for partial in self.folder.glob(".*.partial-*"):  # a kill leaves its half-written files
+            shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
+        write_json(started, {"fingerprint": self.fingerprint})
+
+    def finish(self) -> None:
+        """Mark the step complete; its outputs must be there."""
+        sizes = self._sizes()
+        missing = [name for name, size in sizes.items() if size is None]
+        assert not missing, f"step {self.name} left no {missing[0]}"
+        write_json(self.marker, {"step": self.name, "fingerprint": self.fingerprint, "outputs": sizes})
+
+    def _sizes(self) -> dict[str, int | None]:
+        return {path.name: path.stat().st_size if path.is_file() else None for path in self.outputs}
+
+
+def execute(
+    steps: Sequence[Step], actions: Mapping[str, Action], *, only: Sequence[str], reporter: Reporter
+) -> None:
+    """Do the steps named in `only`, in order; complete ones are skipped.
+
+    Raises
+    ------
+    ArgumentError
+        Before anything is done, if a step that an earlier one must feed would find it incomplete.
+    """
+    check_order(steps, only)
+    for step in steps:
+        if step.name not in only:
+            continue
+        if step.state() == "complete":
+            reporter.message(f"{step.name}: complete, skipped")
+            continue
+        resumed = step.state() == "started"
+        reporter.message(f"{step.name}: {'resumed' if resumed else 'begun'}")
+        step.begin()
+        actions[step.name]()
+        step.finish()
+        reporter.message(f"{step.name}: done")
+
+
+def check_order(steps: Sequence[Step], only: Sequence[str]) -> None:
+    """Require every step before one that is asked for to be complete, or asked for too."""
+    last = max((at for at, step in enumerate(steps) if step.name in only), default=-1)
+    for step in steps[:last]:
+        if step.name not in only and step.state() != "complete":
+            raise ArgumentError(
+                f"step {steps[last].name!r} needs the step {step.name!r} complete, got {step.state()!r} "
+                f"in {step.folder.parent}; do that step first, or all with `objectwise run`"
+            )
+
+
+def forget_outdated(steps: Sequence[Step]) -> None:
+    """Unmark the steps that were complete for another configuration or other inputs."""
+    for step in steps:
+        if step.state() == "outdated":
+            step.marker.unlink(missing_ok=True)
