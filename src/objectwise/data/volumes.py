@@ -8,6 +8,7 @@ unit, in the order of the axes; a format that states none gives 1 and 0.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -302,7 +303,11 @@ def _info(place: Location, header: Header, sections: Sections | None, grey: bool
 def _cut(info: VolumeInfo, sections: Sections) -> VolumeInfo:
     if len(info.shape) != 3:
         raise ShapeError(f"`sections` need a stack (z, y, x), got one image {info.shape} in {info.location}")
-    first, stop = sections
+    try:
+        first, stop = map(operator.index, sections)
+    except (TypeError, ValueError) as error:
+        message = f"`sections` must be two integers, first and one past the last, got {sections!r}"
+        raise ArgumentError(message) from error
     if not 0 <= first < stop <= info.shape[0]:
         raise ArgumentError(
             f"`sections` must ascend [first, one past the last] within 0 to {info.shape[0]}, "

@@ -88,6 +88,8 @@ def parse_location(location: str | Path) -> Location:
         if inner and any(part in ("", ".", "..") for part in inner.split("/")):
             raise ArgumentError(f"`{text}` must name a plain path after the colon, got {match['inner']!r}")
         return Location(text, CONTAINERS[match["suffix"].lower()], Path(match["path"]), inner)
+    if re.search(r"\.zarr/.", text, re.IGNORECASE):
+        raise ArgumentError(f"`{text}` must name an array after a colon (volume.zarr:raw), got a slash")
     path = Path(text)
     for suffix, kind in FILES.items():
         if path.name.lower().endswith(suffix) and not path.is_dir():
