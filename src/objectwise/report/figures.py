@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from objectwise.report.content import RunContent
-from objectwise.report.errors_found import KINDS, VolumeErrors
+from objectwise.report.errors_found import KINDS, Kind, VolumeErrors
 
 Series = NDArray[np.float64]
 
@@ -34,6 +34,9 @@ _VARIABLES = {
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 _MARKERS = ("o", "s", "^", "D")
 _HATCHES = ("....", "////", "xxxx")
+_KIND_NAMES: dict[Kind, str] = {"split": "split", "merge": "merged", "missed": "missed"}
+_MOST_BARS = 48
+"""Sections drawn as bars; more would leave no room for the patterns."""
 _MOST_POINTS = 400
 """Points of a drawn curve: twice what a panel has pixels for."""
 
@@ -99,15 +102,21 @@ def sweep_figure(runs: Sequence[RunContent]) -> Markup | None:
 def section_figure(errors: VolumeErrors, name: str, top: float) -> Markup:
     """Draw the share of each section's object voxels in error, by kind, up to `top`."""
     share = section_shares(errors)
-    with _figure(name, "Share of object voxels in error, by section", (7.2, 1.9)) as (axes, svg):
+    with _figure(name, "Share of object voxels in error, by section", (5.4, 1.8)) as (axes, svg):
         z = np.arange(len(share))
-        width = 0.27 if len(share) <= 40 else 0.33
         for index, kind in enumerate(KINDS):
+            name = _KIND_NAMES[kind]
+            if len(share) > _MOST_BARS:
+                axes.step(
+                    z, 100 * share[:, index], where="mid", label=name,
+                    color=_ERRORS[index], linestyle=_DASHES[index], linewidth=1.4,
+                )  # fmt: skip
+                continue
             axes.bar(
-                z + (index - 1) * width,
+                z + 0.27 * (index - 1),
                 100 * share[:, index],
-                width,
-                label={"split": "split", "merge": "merged", "missed": "missed"}[kind],
+                0.27,
+                label=name,
                 color="none",
                 edgecolor=_ERRORS[index],
                 linewidth=0.8,
@@ -162,7 +171,7 @@ def _curve_panel(runs: Sequence[RunContent], term: str, name: str) -> Markup:
         together = np.concatenate(everything)
         positive = together[together > 0]
         if positive.size == together.size and positive.max() > 8 * positive.min():
-            axes.set_yscale("log")
+            _log_axis(axes, positive)
         _mark_warmup(axes, runs)
         axes.set(title=term, xlabel="step")
         if len(everything) > 1:
@@ -215,6 +224,15 @@ def _draw_sweep(axes: Axes, run: RunContent, index: int) -> None:
         f"{run.chosen_threshold:g}", pairs[chosen], xytext=(0, 9), textcoords="offset points", ha="center",
         fontsize=9, fontweight="bold",
     )  # fmt: skip
+
+
+def _log_axis(axes: Axes, values: Series) -> None:
+    """Scale by powers of ten, labelled with plain numbers: mathematical text is off, names may hold a $."""
+    axes.set_yscale("log")
+    narrow = values.max() < 100 * values.min()
+    axes.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5) if narrow else (1,)))
+    axes.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_locator(mpl.ticker.NullLocator())
 
 
 def _logit_axis(axes: Axes, thresholds: Series) -> None:

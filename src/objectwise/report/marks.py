@@ -27,10 +27,14 @@ REACH = 8
 
 @dataclass(frozen=True, eq=False)
 class Marks:
-    """What to draw over a section: masks of shape (y, x) by kind of error."""
+    """What to draw over a section: masks of shape (y, x) by kind of error.
+
+    `merged` is the outline of every segment that covers several objects, to show what was joined.
+    """
 
     borders: dict[Kind, Mask]
     areas: dict[Kind, Mask]
+    merged: Mask
 
 
 def find_marks(truth: AnyArray, segmentation: AnyArray, errors: CellErrors, *, reach: int = REACH) -> Marks:
@@ -56,7 +60,10 @@ def find_marks(truth: AnyArray, segmentation: AnyArray, errors: CellErrors, *, r
         inside = (truth[near] != 0) & (truth[far] != 0)  # a split line ends where its object ends
         split[near] |= both & same_object & ~same_segment & inside
         merge[near] |= both & ~same_object & same_segment
-    return Marks({"split": split, "merge": merge, "missed": outline(areas["missed"])}, areas)
+    table = errors.table
+    in_merge = errors.counts & np.isin(table.columns, table.columns[errors.merge])
+    merged = outline(np.where(_at(in_merge, cells), segmentation, 0))
+    return Marks({"split": split, "merge": merge, "missed": outline(areas["missed"])}, areas, merged)
 
 
 def outline(labels: AnyArray) -> Mask:

@@ -44,7 +44,6 @@ class RunErrors:
     """One run's errors in one volume."""
 
     run: str
-    sentence: str
     wrong: str
     bars: Markup | None
     cards: list[ErrorCard]
@@ -108,6 +107,12 @@ def render_report(runs: Sequence[RunContent], *, title: str) -> str:
     return template.render(
         title=title,
         headline=headline(volumes) if volumes else "No volume was segmented yet.",
+        sentences=[
+            (f"{one.run}, {one.content.name}" if len(volumes) > 1 else one.run, error_sentence(one))
+            for segmented in volumes
+            for one in segmented
+            if one.errors is not None
+        ],
         means=sorted(means.items(), key=lambda pair: pair[1]),
         largest_mean=max(means.values(), default=0.0),
         run_names=[run.name for run in runs],
@@ -183,7 +188,7 @@ def _chosen_sections(found: Sequence[VolumeErrors], depth: int) -> list[int]:
         wrong = np.sum([errors.wrong_voxels for errors in found], axis=0)
     else:
         wrong = -np.abs(np.arange(depth) - depth // 2)
-    apart = max(1, depth // 8)
+    apart = max(1, depth // 5)
     chosen: list[int] = []
     for z in np.argsort(-wrong, kind="stable").tolist():
         if all(abs(z - other) >= apart for other in chosen):
@@ -193,10 +198,10 @@ def _chosen_sections(found: Sequence[VolumeErrors], depth: int) -> list[int]:
 
 def _run_errors(one: Segmented, top: float) -> RunErrors:
     if one.errors is None:
-        return RunErrors(one.run, error_sentence(one), "", None, [])
+        return RunErrors(one.run, "", None, [])
     bars = section_figure(one.errors, f"bars{one.key}", top) if one.content.sections > 1 else None
     wrong = one.errors.wrong_voxels.sum() / max(1, int(one.errors.object_voxels.sum()))
-    return RunErrors(one.run, error_sentence(one), f"{wrong:.1%}", bars, error_cards(one))
+    return RunErrors(one.run, f"{wrong:.1%}", bars, error_cards(one))
 
 
 def _configurations(runs: Sequence[RunContent]) -> list[tuple[str, list[tuple[str, bool]]]]:

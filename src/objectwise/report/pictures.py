@@ -123,10 +123,13 @@ def paint_areas(picture: Rgb, marks: Marks) -> Rgb:
 
 
 def paint_borders(picture: Rgb, marks: Marks) -> Rgb:
-    """Draw the borders in error as lines of four pixels, merged ones barred."""
+    """Draw the borders in error as strong lines, merged ones barred, and outline the merged segments."""
     painted = picture.copy()
     y, x = np.ogrid[: picture.shape[0], : picture.shape[1]]
-    bars = (y + x) // 6 % 2 == 0
+    bars = (y + x) % 12 < 4
+    thin = ndimage.binary_dilation(marks.merged)
+    painted[thin & ~bars] = ERROR_COLOURS["merge"]
+    painted[thin & bars] = 20
     order: tuple[Kind, ...] = ("missed", "split", "merge")
     for kind in order:
         line = ndimage.binary_dilation(marks.borders[kind], _SQUARE)
