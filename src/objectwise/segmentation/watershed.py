@@ -61,9 +61,9 @@ def seeded_watershed(
     A maximum spanning forest rooted in the seeds, that is, a watershed cut. Equal affinities are taken by
     ascending edge index, so the result is one and the same everywhere. The sort dominates:
     O(e log e) for the e edges outside the seeds. Seeds are components because maxima of the distance to the
-    boundary cut long thin processes: on the FIB-SEM example of gala (classifier boundaries), flooding the same
-    affinities scored CREMI 0.23 from components at 0.5 and 0.79 from the best of six distance-transform
-    settings.
+    boundary cut long thin processes: on the FIB-SEM example of gala (classifier boundaries), flooding the
+    same affinities scored CREMI 0.23 from components at 0.5, and 0.79 from the best of six settings of
+    distance-transform seeds.
 
     References
     ----------
