@@ -1,1 +1,17 @@
 """Lightning module, data module and the training loop."""
+
+from objectwise.training.logs import read_metrics
+from objectwise.training.module import AffinityModule
+from objectwise.training.objective import AffinityObjective
+from objectwise.training.patches import PatchDataModule
+from objectwise.training.train import build_network, build_sampler, train
+
+__all__ = [
+    "AffinityModule",
+    "AffinityObjective",
+    "PatchDataModule",
+    "build_network",
+    "build_sampler",
+    "read_metrics",
+    "train",
+]

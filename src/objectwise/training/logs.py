@@ -1,0 +1,199 @@
+"""What a training shows: a CSV that survives kills, one progress bar, no noise."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import math
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers.logger import Logger
+from lightning.pytorch.utilities import rank_zero_only
+
+from objectwise.training.module import AffinityModule
+
+COLUMNS = ("step", "loss", "bce", "malis", "learning_rate", "steps_per_second")
+
+
+class MetricsLogger(Logger):
+    """One row a step in `metrics.csv`; a resumed run goes on after its checkpoint.
+
+    Lightning's CSVLogger deletes the file of an earlier start and writes every hundredth row. This one cuts
+    the rows after the checkpoint (their steps are trained again), a half-written last row among them, and
+    writes each row at once.
+
+    Parameters
+    ----------
+    path : Path
+    first_step : int
+        Steps that the checkpoint has done: 0 starts a new file.
+    """
+
+    def __init__(self, path: Path, *, first_step: int = 0) -> None:
+        super().__init__()
+        self.path = path
+        self._first_step = first_step
+        self._file: TextIO | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the logger."""
+        return "metrics"
+
+    @property
+    def version(self) -> str:
+        """There is one version: a resumed run writes the same file."""
+        return ""
+
+    @rank_zero_only
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """Do nothing: the run directory holds the configuration."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Append one row."""
+        if self._file is None:
+            self._file = self._open()
+        row = {"step": step, **{name: f"{value:.8g}" for name, value in metrics.items()}}
+        csv.DictWriter(self._file, COLUMNS).writerow(row)
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            # A later row of this logger continues the file, it does not cut it.
+            self._first_step = sys.maxsize
+
+    def _open(self) -> TextIO:
+        rows = [row for row in read_metrics(self.path) if row["step"] <= self._first_step]
+        temporary = self.path.with_name(f".{self.path.name}.tmp")
+        with temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            for row in rows:
+                cells = {name: "" if math.isnan(value) else f"{value:.8g}" for name, value in row.items()}
+                writer.writerow({**cells, "step": int(row["step"])})
+        temporary.replace(self.path)
+        return self.path.open("a", buffering=1, newline="")
+
+
+def read_metrics(path: Path) -> list[dict[str, float]]:
+    """Read the rows of `metrics.csv`; nan where a term was not computed.
+
+    A last row that a kill cut short is left out. A missing file has no rows.
+    """
+    if not path.is_file():
+        return []
+    # Rows are whole only up to the last line break.
+    text = path.read_text().rpartition("\n")[0]
+    rows = []
+    for row in csv.DictReader(text.splitlines()):
+        if None in row.values() or None in row:
+            continue
+        rows.append({name: float(cell) if cell else math.nan for name, cell in row.items()})
+    return rows
+
+
+class StepLogs(Callback):
+    """Give every logger one row a step: the loss, its terms, the learning rate, and the speed.
+
+    Before the checkpoint of the step is saved, so no row before a checkpoint is ever missing.
+    """
+
+    def __init__(self) -> None:
+        self._last_end: float | None = None
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Log the step; `step` counts the steps done."""
+        assert isinstance(pl_module, AffinityModule)
+        row = {name: float(value.detach()) for name, value in outputs.items()}
+        row["learning_rate"] = pl_module.learning_rate_of(pl_module.step - 1)
+        now = time.perf_counter()
+        if self._last_end is not None:
+            row["steps_per_second"] = 1 / max(now - self._last_end, 1e-9)
+        self._last_end = now
+        for logger in trainer.loggers:
+            logger.log_metrics(row, step=pl_module.step)
+
+
+class StepProgress(Callback):
+    """A bar over all steps of the run, also after a resume."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self._bar: Any = None
+        self._task: Any = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw the bar on stderr."""
+        assert isinstance(pl_module, AffinityModule)
+        if not trainer.is_global_zero:
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._bar = Progress(
+            TextColumn("train"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]:.4f}"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self._task = self._bar.add_task("train", total=self.steps, completed=pl_module.step, loss=math.nan)
+        self._bar.start()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Move the bar."""
+        assert isinstance(pl_module, AffinityModule)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=pl_module.step, loss=float(outputs["loss"].detach()))
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leave the finished bar on the screen."""
+        self._stop()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Give the terminal back."""
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Silence what Lightning says about choices that are made on purpose here; real trouble stays audible."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            # The configuration chooses the workers; on small machines 0 is the faster choice.
+            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+            # It is not empty because the run is being resumed.
+            warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty.*")
+            # The configuration names the device; it says so when there is a better one.
+            warnings.filterwarnings("ignore", message=".*available but not used.*")
+            # Lightning 2.6 with torch 2.13: theirs to change, and nothing a user can do about.
+            warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*", category=FutureWarning)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,105 @@
+"""The training step and the optimiser, as a Lightning module."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+
+from objectwise.config.models import TrainingConfig
+from objectwise.graph import Neighborhood
+from objectwise.networks import AffinityUNet
+from objectwise.training.objective import AffinityObjective
+
+RAMP_STEPS = 50
+"""Steps over which the learning rate rises: Adam's first steps, of full size, would spoil fresh weights."""
+FINAL_RATE = 0.01
+"""Where the cosine ends, as a fraction of the learning rate."""
+
+Batch = tuple[Tensor, Tensor, Tensor]
+
+
+def rate_factor(step: int, steps: int) -> float:
+    """Return the learning rate of a step (0 is the first) as a fraction of the highest.
+
+    A linear ramp, at most a tenth of the run, then half a cosine (Loshchilov & Hutter, 2017, without
+    restarts). It depends on the step alone, so a resumed run needs no memory of it.
+    """
+    ramp = min(RAMP_STEPS, max(1, steps // 10))
+    if step < ramp:
+        return (step + 1) / ramp
+    done = min(1.0, (step - ramp) / max(1, steps - ramp))
+    return FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+class AffinityModule(LightningModule):
+    """Train an affinity network on numbered patches.
+
+    Parameters
+    ----------
+    network : AffinityUNet
+    config : TrainingConfig
+    neighborhood : Neighborhood
+    first_step : int
+        Steps that the checkpoint has done which this training goes on from.
+    run : str
+        What the weights depend on, in words; kept in every checkpoint and compared when a run resumes.
+    """
+
+    def __init__(
+        self,
+        network: AffinityUNet,
+        config: TrainingConfig,
+        neighborhood: Neighborhood,
+        *,
+        first_step: int = 0,
+        run: str = "",
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.config = config
+        self.objective = AffinityObjective(config.loss, neighborhood)
+        self.first_step = first_step
+        self.run = run
+
+    @property
+    def step(self) -> int:
+        """Optimiser steps done, those before a resume included."""
+        return self.first_step + int(self.global_step)
+
+    def forward(self, raw: Tensor) -> Tensor:
+        """Return logits (n, k, *spatial)."""
+        logits: Tensor = self.network(raw)
+        return logits
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Return the loss and its terms for one batch (raw, labels, patch numbers)."""
+        raw, labels, numbers = batch
+        step = self.step
+        # No patch twice and none left out, whatever the loop was resumed from.
+        expected = (step * self.trainer.world_size + self.global_rank) * self.config.batch_size
+        assert int(numbers[0]) == expected, f"step {step} got patch {int(numbers[0])}, not {expected}"
+        result: dict[str, Tensor] = self.objective(self(raw), labels, step)
+        return result
+
+    def learning_rate_of(self, step: int) -> float:
+        """Return the learning rate of a step, 0 being the first."""
+        return self.config.learning_rate * rate_factor(step, self.config.steps)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW, and the learning rate of `rate_factor`."""
+        optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: rate_factor(step, self.config.steps)
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the step, and what the weights depend on."""
+        checkpoint["objectwise_step"] = self.step
+        checkpoint["objectwise_run"] = self.run

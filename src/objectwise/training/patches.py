@@ -1,0 +1,101 @@
+"""Numbered patches to batches: which rank gets which patch in which step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lightning.pytorch import LightningDataModule
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Sampler
+
+from objectwise.data import PatchSampler
+
+
+class StepSampler(Sampler[int]):
+    """The patch numbers of one rank, in the order of the steps.
+
+    Step s takes the numbers from s * world_size * batch_size on, rank after rank:
+
+        step 0: rank 0 [0 1] rank 1 [2 3]    step 1: rank 0 [4 5] rank 1 [6 7]    ...
+
+    So no number is drawn twice in a run, and a resumed run goes on with the next one.
+
+    Parameters
+    ----------
+    first_step, steps : int
+        The steps from `first_step` to `steps`, the latter left out.
+    batch_size : int
+        Of one rank.
+    rank, world_size : int
+    """
+
+    def __init__(
+        self, *, steps: int, batch_size: int, first_step: int = 0, rank: int = 0, world_size: int = 1
+    ) -> None:
+        self.steps = steps
+        self.batch_size = batch_size
+        self.first_step = first_step
+        self.rank = rank
+        self.world_size = world_size
+
+    def __len__(self) -> int:
+        return (self.steps - self.first_step) * self.batch_size
+
+    def __iter__(self) -> Iterator[int]:
+        for step in range(self.first_step, self.steps):
+            first = (step * self.world_size + self.rank) * self.batch_size
+            yield from range(first, first + self.batch_size)
+
+
+class NumberedPatches:
+    """A map-style data set of (raw, labels, number)."""
+
+    def __init__(self, sampler: PatchSampler) -> None:
+        self._sampler = sampler
+
+    def __getitem__(self, index: int) -> tuple[NDArray, NDArray, int]:  # type: ignore[type-arg]
+        """Return patch number `index`."""
+        patch = self._sampler[index]
+        return patch.raw, patch.labels, index
+
+
+class PatchDataModule(LightningDataModule):
+    """Batches (raw (n, 1, *spatial), labels (n, *spatial), numbers (n,)) for a trainer.
+
+    Parameters
+    ----------
+    sampler : PatchSampler
+    batch_size : int
+        Per device.
+    steps, first_step : int
+        Last step plus one, and first.
+    workers : int
+        Processes that load; the patches do not depend on it.
+    """
+
+    def __init__(
+        self, sampler: PatchSampler, *, batch_size: int, steps: int, first_step: int = 0, workers: int = 0
+    ) -> None:
+        super().__init__()
+        self.sampler = sampler
+        self.batch_size = batch_size
+        self.steps = steps
+        self.first_step = first_step
+        self.workers = workers
+
+    def train_dataloader(self) -> DataLoader[tuple[NDArray, NDArray, int]]:  # type: ignore[type-arg]
+        """Return the loader of this rank's share."""
+        trainer = self.trainer
+        order = StepSampler(
+            steps=self.steps,
+            first_step=self.first_step,
+            batch_size=self.batch_size,
+            rank=0 if trainer is None else trainer.global_rank,
+            world_size=1 if trainer is None else trainer.world_size,
+        )
+        return DataLoader(
+            NumberedPatches(self.sampler),  # type: ignore[arg-type]
+            batch_size=self.batch_size,
+            sampler=order,
+            num_workers=self.workers,
+        )

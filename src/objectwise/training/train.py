@@ -1,0 +1,202 @@
+"""The training of a run: from volumes to `network.pt`, resumed wherever it was killed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from objectwise.config.models import RunConfig, TrainingConfig
+from objectwise.data import LabelledVolume, PatchAugmentation, PatchSampler
+from objectwise.networks import AffinityUNet, load_network, save_network
+from objectwise.networks.storage import copy_weights
+from objectwise.training.checkpoints import AtomicCheckpointIO, StepCheckpoint, read_checkpoint
+from objectwise.training.logs import MetricsLogger, StepLogs, StepProgress, quiet_lightning
+from objectwise.training.module import AffinityModule
+from objectwise.training.patches import PatchDataModule
+
+_WITHOUT_INFLUENCE = {"workers", "threads", "accelerator", "devices", "precision"}
+"""Options that say how a run is computed, not what: a resumed run may change them."""
+
+
+def train(
+    config: RunConfig,
+    volumes: Sequence[LabelledVolume],
+    directory: Path,
+    *,
+    progress: bool | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> Path:
+    """Train the network of a configuration and return the path of its weights.
+
+    A directory that holds the checkpoint of an earlier start of the same configuration is resumed, and ends
+    with the same weights, bit by bit on one machine and number of threads, as if it had never stopped.
+
+    Parameters
+    ----------
+    config : RunConfig
+    volumes : sequence of LabelledVolume
+        Raw and labels of `config.data.train`.
+    directory : Path
+        RUN/train; made where it is missing. Gets `checkpoints/last.ckpt`, `metrics.csv`, TensorBoard events
+        and `network.pt`.
+    progress : bool, optional
+        Draw a progress bar on stderr; by default when that is a terminal.
+    callbacks : sequence of lightning.pytorch.Callback, optional
+        Called beside ours.
+
+    Returns
+    -------
+    Path
+        `directory/network.pt`, see `objectwise.networks.load_network`.
+
+    Raises
+    ------
+    ShapeError, DtypeError, ArgumentError
+        If the volumes, the patch or the network do not fit each other; nothing is written then.
+    CheckpointError
+        If a checkpoint or the initial weights are damaged, or of another configuration or architecture.
+    KeyboardInterrupt
+        If the user stops it; at most `training.checkpoint_every` steps are lost.
+    """
+    settings = config.training
+    network = build_network(config)
+    sampler = build_sampler(config, volumes)
+    network.check_shape(settings.patch_shape, name="training.patch_shape")
+    run = describe_run(config)
+    last = directory / "checkpoints" / "last.ckpt"
+    resumed = read_checkpoint(last, run=run) if last.exists() else None
+    first_step = 0 if resumed is None else int(resumed["objectwise_step"])
+    if resumed is None and settings.initial_weights is not None:
+        initial = settings.initial_weights
+        copy_weights(load_network(initial), network, name=f"training.initial_weights {initial}")
+
+    module = AffinityModule(network, settings, config.neighborhood, first_step=first_step, run=run)
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / "network.pt"
+    if resumed is not None and first_step >= settings.steps:
+        # Killed between the last checkpoint and the network.
+        module.load_state_dict(resumed["state_dict"])
+        save_network(path, network)
+        return path
+    patches = PatchDataModule(
+        sampler,
+        batch_size=settings.batch_size,
+        steps=settings.steps,
+        first_step=first_step,
+        workers=settings.workers,
+    )
+    show = sys.stderr.isatty() if progress is None else progress
+    own = [StepLogs(), *([StepProgress(settings.steps)] if show else [])]
+    with quiet_lightning(), _threads(settings.threads), _interruptible():
+        trainer = _trainer(settings, directory, last, first_step, [*own, *callbacks])
+        trainer.fit(module, patches, ckpt_path=None if resumed is None else last, weights_only=True)
+        if trainer.is_global_zero:
+            save_network(path, network)
+        trainer.strategy.barrier("network.pt")
+    return path
+
+
+def build_network(config: RunConfig) -> AffinityUNet:
+    """Return the network of a configuration with the random weights of its seed.
+
+    The global random state is left as it was.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return AffinityUNet(
+            config.dimensions,
+            len(config.neighborhood),
+            features=config.network.features,
+            kernel_sizes=config.network.kernel_sizes,
+            strides=config.network.strides,
+        )
+
+
+def build_sampler(config: RunConfig, volumes: Sequence[LabelledVolume]) -> PatchSampler:
+    """Return the numbered patches that a configuration trains on."""
+    settings = config.training
+    return PatchSampler(
+        volumes,
+        settings.patch_shape,
+        seed=config.seed,
+        minimum_foreground=settings.minimum_foreground,
+        augmentation=PatchAugmentation(config.dimensions, **settings.augmentation.model_dump()),
+    )
+
+
+def describe_run(config: RunConfig) -> str:
+    """Return everything in a configuration that the trained weights depend on, one fact a line."""
+    content = config.model_dump(mode="json", include={"dimensions", "offsets", "seed", "network", "training"})
+    content["data"] = [volume.model_dump(mode="json") for volume in config.data.train]
+    content["training"] = {
+        name: value for name, value in content["training"].items() if name not in _WITHOUT_INFLUENCE
+    }
+    facts = [f"{path} {json.dumps(value)}" for path, value in _leaves(content)]
+    return "\n".join(sorted(facts))
+
+
+def _leaves(content: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(content, dict):
+        for key, value in content.items():
+            yield from _leaves(value, f"{path}.{key}" if path else key)
+    else:
+        yield path, content
+
+
+def _trainer(
+    settings: TrainingConfig, directory: Path, last: Path, first_step: int, callbacks: Sequence[Callback]
+) -> Trainer:
+    return Trainer(
+        accelerator=settings.accelerator,
+        devices=settings.devices,
+        precision=settings.precision,
+        max_steps=settings.steps - first_step,
+        logger=[
+            MetricsLogger(directory / "metrics.csv", first_step=first_step),
+            TensorBoardLogger(directory, name="tensorboard", version="", purge_step=first_step + 1),
+        ],
+        callbacks=[*callbacks, StepCheckpoint(last, every=settings.checkpoint_every)],
+        plugins=[AtomicCheckpointIO()],
+        log_every_n_steps=1,
+        use_distributed_sampler=False,  # StepSampler gives each rank its share
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+@contextmanager
+def _threads(threads: int | None) -> Iterator[None]:
+    """Use this many threads of torch inside."""
+    before = torch.get_num_threads()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Turn Lightning's exit upon Ctrl-C back into KeyboardInterrupt, and let Ctrl-C work again afterwards."""
+    in_main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT) if in_main else None
+    try:
+        yield
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        if in_main:
+            signal.signal(signal.SIGINT, handler)
