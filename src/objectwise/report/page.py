@@ -40,6 +40,15 @@ OTHER_SECTIONS = 3
 
 
 @dataclass(frozen=True)
+class Finding:
+    """What went wrong, in a sentence under the verdict."""
+
+    run: str
+    name: str
+    sentence: str
+
+
+@dataclass(frozen=True)
 class RunErrors:
     """One run's errors in one volume."""
 
@@ -107,12 +116,7 @@ def render_report(runs: Sequence[RunContent], *, title: str) -> str:
     return template.render(
         title=title,
         headline=headline(volumes) if volumes else "No volume was segmented yet.",
-        sentences=[
-            (f"{one.run}, {one.content.name}" if len(volumes) > 1 else one.run, error_sentence(one))
-            for segmented in volumes
-            for one in segmented
-            if one.errors is not None
-        ],
+        findings=_findings(volumes),
         means=sorted(means.items(), key=lambda pair: pair[1]),
         largest_mean=max(means.values(), default=0.0),
         run_names=[run.name for run in runs],
@@ -123,6 +127,18 @@ def render_report(runs: Sequence[RunContent], *, title: str) -> str:
         configs=_configurations(runs),
         version=_version(),
     )
+
+
+def _findings(volumes: Sequence[Sequence[Segmented]]) -> list[Finding]:
+    """Sum up each run's errors in each volume in a sentence."""
+    return [
+        Finding(
+            one.run, f"{one.run}, {one.content.name}" if len(volumes) > 1 else one.run, error_sentence(one)
+        )
+        for segmented in volumes
+        for one in segmented
+        if one.errors is not None
+    ]
 
 
 def _check_runs(runs: Sequence[RunContent]) -> None:

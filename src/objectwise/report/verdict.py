@@ -149,7 +149,7 @@ def error_sentence(one: Segmented) -> str:
     heaviest = max(KINDS, key=lambda kind: weights[kind])
     noun = {"split": "splits", "merge": "merges", "missed": "missed objects"}[heaviest]
     share = weights[heaviest] / max(1, int(one.errors.object_voxels.sum()))
-    return f"{sentence}. Most voxels are lost to {noun}: {share:.1%} of all."
+    return f"{sentence}. Most voxels ({share:.1%}) are lost to {noun}."
 
 
 def _counted(number: int, singular: str, plural: str) -> str:
