@@ -67,3 +67,9 @@ def test_voi_equals_the_golden_results(path, load_golden):
 def test_a_truth_of_ignored_ids_alone_cannot_be_scored():
     with pytest.raises(ArgumentError, match=r"`truth` must have a voxel that is not ignored.* \[0, 1844"):
         voi(truth=np.zeros((3, 3), int), segmentation=np.ones((3, 3), int))
+
+
+@pytest.mark.parametrize("name", ["ignored_truth", "ignored_segmentation"])
+def test_an_ignored_id_that_no_volume_holds_is_named(name):
+    with pytest.raises(ArgumentError, match=f"`{name}` must hold ids from 0 to .*, got -1"):
+        voi(truth=np.ones(3, int), segmentation=np.ones(3, int), **{name: [-1]})

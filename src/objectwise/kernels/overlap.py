@@ -31,7 +31,7 @@ def no_pairs() -> PairCounts:
     return PairCounts(np.zeros((FIRST_CAPACITY, 3), np.uint64), 0)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _slot_of(slots: NDArray[np.uint64], a: np.uint64, b: np.uint64) -> np.uint64:
     """Return the slot that holds the pair (a, b), or the free one where it belongs."""
     # The finaliser of MurmurHash3 (A. Appleby, public domain): ids that differ in one bit land far apart.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from objectwise.checks import check_labels, check_same_shape
 from objectwise.errors import ArgumentError
 from objectwise.kernels.overlap import add_pairs, no_pairs, sorted_pairs
+from objectwise.metrics.protocols import check_ids
 
 # Voxels read at once: 8 MiB per array where a copy is needed, however large or strided the volume.
 SLAB_VOXELS = 1 << 20
@@ -85,6 +86,8 @@ class ContingencyTable:
 
     def without(self, *, truth: Collection[int] = (), segmentation: Collection[int] = ()) -> ContingencyTable:
         """Return the table without the voxels that carry one of these ids."""
+        check_ids(truth, name="ignored_truth")
+        check_ids(segmentation, name="ignored_segmentation")
         keep = ~(_is_among(self.truth_ids, truth) | _is_among(self.segmentation_ids, segmentation))
         return ContingencyTable(self.truth_ids[keep], self.segmentation_ids[keep], self.counts[keep])
 

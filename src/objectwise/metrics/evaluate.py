@@ -119,7 +119,7 @@ def evaluate_sections(
     check_same_shape(np.asarray(truth), np.asarray(segmentation), names=("truth", "segmentation"))
     if np.ndim(truth) != 3:
         raise ShapeError(
-            f"`truth` must be a stack (z, y, x) to score its sections, got shape {truth.shape}; "
+            f"`truth` must be a stack (z, y, x) to score its sections, got shape {np.shape(truth)}; "
             "use evaluate for one image"
         )
     if rules.border_distance is not None:

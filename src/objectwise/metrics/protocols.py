@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -9,20 +10,21 @@ from typing import Literal
 from objectwise.checks import check_choice
 from objectwise.errors import ArgumentError
 
+# The reserved ids of imglib2's label types, which CREMI's volumes use.
 TRANSPARENT = 2**64 - 1
-"""CREMI's id for masked voxels; what `mask_borders` writes."""
+"""Masked, to be ignored; what `mask_borders` writes, as CREMI's package does."""
 INVALID = 2**64 - 2
-"""CREMI's id for voxels that an annotator could not decide."""
+"""No valid id."""
 OUTSIDE = 2**64 - 3
-"""CREMI's id for voxels of the padding, where nothing was annotated."""
+"""Outside the annotated region, in the padding."""
 
 IGNORED_TRUTH = (0, OUTSIDE, INVALID, TRANSPARENT)
-"""The truth ids that CREMI's scores leave out: background and the reserved ids at the end of uint64."""
+"""The truth ids that the CREMI protocol leaves out: background and the reserved ids at the end of uint64."""
 
 RandPairs = Literal["cremi", "distinct"]
 
 
-def check_ids(ids: tuple[int, ...], *, name: str) -> None:
+def check_ids(ids: Collection[int], *, name: str) -> None:
     """Require ids that a label volume can hold."""
     for label in ids:
         if not 0 <= label < 2**64:
@@ -79,8 +81,9 @@ PROTOCOLS = MappingProxyType(
 )
 """The protocols that have a name.
 
-`cremi` is that of the CREMI challenge (cremi.org) as its evaluation package computes it. Truth 0 and the
-reserved ids are ignored. Segmentation 0 is no special case for VOI, one segment like any other; for adapted
+`cremi` is that of the CREMI challenge (cremi.org) as the functions of its evaluation package compute it. Truth
+0 and the reserved ids are ignored (the package's own class `NeuronIds` counts truth 0 as an object and ignores
+2^64 - 1 alone). Segmentation 0 is no special case for VOI, one segment like any other; for adapted
 Rand its voxels are pieces of one voxel each.
 
 `distinct_pairs` is the textbook definition, over pairs of two different voxels, as scikit-image computes
