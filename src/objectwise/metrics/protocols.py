@@ -81,10 +81,10 @@ PROTOCOLS = MappingProxyType(
 )
 """The protocols that have a name.
 
-`cremi` is that of the CREMI challenge (cremi.org) as the functions of its evaluation package compute it. Truth
-0 and the reserved ids are ignored (the package's own class `NeuronIds` counts truth 0 as an object and ignores
-2^64 - 1 alone). Segmentation 0 is no special case for VOI, one segment like any other; for adapted
-Rand its voxels are pieces of one voxel each.
+`cremi` is that of the CREMI challenge (cremi.org) as the functions of its evaluation package compute it.
+Truth 0 and the reserved ids are ignored (the package's class `NeuronIds` counts truth 0 as an object and
+ignores 2^64 - 1 alone). Segmentation 0 is one segment like any other for VOI; for adapted Rand its voxels
+are in no segment (see `adapted_rand`).
 
 `distinct_pairs` is the textbook definition, over pairs of two different voxels, as scikit-image computes
 it: segmentation 0 is one segment like any other for both scores.
