@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from objectwise.data.intensity import normalise_raw, raw_range
+from objectwise.data.phantom import Phantom, neuropil_phantom
 from objectwise.data.sampling import LabelledVolume, Patch, PatchSampler, compact_labels
 from objectwise.data.volumes import (
     Volume,
@@ -22,11 +23,13 @@ __all__ = [
     "Patch",
     "PatchAugmentation",
     "PatchSampler",
+    "Phantom",
     "Volume",
     "VolumeInfo",
     "check_pair",
     "compact_labels",
     "describe_volume",
+    "neuropil_phantom",
     "normalise_raw",
     "raw_range",
     "read_labels",

@@ -8,7 +8,6 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-
 FAR = np.float32(1e3)
 
 
@@ -24,8 +23,8 @@ def two_nearest_owners(
 
     `balls` (n, 4) are centre and radius. `place` (3, z, y, x) holds the position of each voxel, which is
     `spacing * index` or a warp of it. A ball is compared with the voxels whose unwarped position lies within
-    its radius and `margin` along every axis. Returns surface distances, FAR where there is none, and balls, -1
-    there, both (2, z, y, x).
+    its radius and `margin` along every axis. Returns surface distances, FAR where there is none, and balls,
+    -1 there, both (2, z, y, x).
     """
     _, depth, height, width = place.shape
     distances = np.full((2, depth, height, width), FAR, np.float32)

@@ -24,7 +24,7 @@ class Cells(NamedTuple):
     border: Float32
     """Distance to that border, within the section and across sections alike; large where it is far."""
     tilt: Float32
-    """How much that distance changes per unit along z: 0 for a membrane cut upright, 1 or -1 for one cut flat."""
+    """Change of that distance per unit along z: 0 for a membrane cut upright, 1 or -1 for one cut flat."""
 
 
 def warped_coordinates(

@@ -18,7 +18,7 @@ def smooth_noise(
     """Return cubic B-spline noise of mean 0 and variance 1 everywhere.
 
     A lattice of normal numbers, one node per `grain` (same unit as `spacing`), is interpolated axis by
-    axis. Three small matrix products cost less than filtering, and the grain does not depend on the voxel size.
+    axis. Three small matrix products cost less than a filter, and the grain is independent of the voxel size.
     """
     weights = [_spline_weights(n, s / g) for n, s, g in zip(shape, spacing, grain, strict=True)]
     field = rng.standard_normal([w.shape[1] for w in weights]).astype(np.float32)
