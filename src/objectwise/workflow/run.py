@@ -28,6 +28,10 @@ class Run:
     directory: RunDirectory
     steps: tuple[Step, ...]
 
+    def is_complete(self, name: str) -> bool:
+        """Say whether a step is complete for the run's configuration."""
+        return any(step.name == name and step.state() == "complete" for step in self.steps)
+
     def scores(self) -> dict[str, Any] | None:
         """Return the content of scores.json, or None where nothing was evaluated yet."""
         found: dict[str, Any] | None = read_json(self.directory.scores)

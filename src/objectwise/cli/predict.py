@@ -1,0 +1,205 @@
+"""`objectwise predict`."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from objectwise.cli.errors import one_sentence
+from objectwise.cli.files import (
+    FILES_PANEL,
+    FileOutput,
+    Offsets,
+    Sections,
+    in_container,
+    neighborhood_of,
+    on_files,
+    require_new,
+    sections_of,
+    shape_of,
+)
+from objectwise.cli.options import DryRun, Json, OptionalTarget, Overwrite, Settings
+from objectwise.cli.steps import do_steps
+from objectwise.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from objectwise.config import RunConfig
+    from objectwise.graph import Neighborhood
+    from objectwise.networks import AffinityUNet
+
+
+@one_sentence(resumes=True)
+def predict(
+    config: OptionalTarget = None,
+    *,
+    output: FileOutput = None,
+    settings: Settings = None,
+    network: Annotated[
+        Path | None,
+        typer.Option(help="Trained network.pt.", show_default=False, rich_help_panel=FILES_PANEL),
+    ] = None,
+    raw: Annotated[
+        str | None,
+        typer.Option(
+            help="Raw volume, like r.h5:volumes/raw, a TIFF or a folder of PNGs.",
+            show_default=False,
+            rich_help_panel=FILES_PANEL,
+        ),
+    ] = None,
+    sections: Sections = None,
+    window_shape: Annotated[
+        str | None,
+        typer.Option(
+            help="Window in voxels, like 16,160,160 (or 160,160 for a 2-D network). "
+            "As in training where the network lies in its run.",
+            show_default=False,
+            rich_help_panel=FILES_PANEL,
+        ),
+    ] = None,
+    overlap: Annotated[
+        float,
+        typer.Option(help="Fraction of the window that neighbours share.", rich_help_panel=FILES_PANEL),
+    ] = 0.25,
+    batch_size: Annotated[
+        int, typer.Option(help="Windows at once; changes memory and speed only.", rich_help_panel=FILES_PANEL)
+    ] = 4,
+    accelerator: Annotated[
+        str, typer.Option(help="auto, cpu, gpu, cuda or mps.", rich_help_panel=FILES_PANEL)
+    ] = "auto",
+    offsets: Offsets = None,
+    dry_run: DryRun = False,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    r"""Predict affinities, for the volumes of a run or for one file.
+
+    Affinities are (k, z, y, x) float32 in 0..1, one channel per offset, higher for "same object", in HDF5.
+
+    \b
+    objectwise predict runs/isbi2012
+    objectwise predict --network runs/isbi2012/train/network.pt \
+        --raw new.h5:volumes/raw --output new.h5:volumes/predictions/affinities
+    """
+    files = {"--network": network, "--raw": raw}
+    extra = {"--sections": sections, "--window-shape": window_shape, "--offsets": offsets}
+    if not on_files(
+        config,
+        files | ({"--output": output} if config is None else {}) | extra,
+        needs=("--network", "--raw", "--output"),
+        run_only={"--set": settings},
+    ):
+        assert config is not None
+        do_steps(
+            config,
+            ["predict"],
+            output=Path(output) if output else None,
+            settings=settings,
+            overwrite=overwrite,
+            dry_run=dry_run,
+            json=json,
+        )
+        return
+    assert network is not None
+    assert raw is not None
+    assert output is not None
+    _predict_file(
+        network,
+        raw,
+        output,
+        sections=sections_of(sections),
+        window_shape=shape_of(window_shape, name="--window-shape"),
+        offsets=offsets,
+        options={"overlap": overlap, "batch_size": batch_size, "accelerator": accelerator},
+        dry_run=dry_run,
+        overwrite=overwrite,
+        json=json,
+    )
+
+
+def _predict_file(
+    network: Path,
+    raw: str,
+    output: str,
+    *,
+    sections: tuple[int, int] | None,
+    window_shape: tuple[int, ...] | None,
+    offsets: str | None,
+    options: dict[str, Any],
+    dry_run: bool,
+    overwrite: bool,
+    json: bool,
+) -> None:
+    from objectwise.cli.progress import TerminalReporter
+    from objectwise.cli.text import as_json
+    from objectwise.networks import load_network
+    from objectwise.pipeline import describe_stack, predict_affinities, read_raw_stack, write_affinities
+    from objectwise.pipeline.affinity_files import DEFAULT_DATASET
+
+    place = in_container(output, DEFAULT_DATASET)
+    model, run_config = load_network(network), _run_of(network)
+    neighborhood = _neighborhood(model, run_config, offsets)
+    window = _window(model, run_config, window_shape)
+    info = describe_stack(raw, sections)
+    require_new(place, overwrite=overwrite)
+    if not dry_run:
+        volume = read_raw_stack(raw, sections)
+        bar = partial(TerminalReporter().progress, "predict")
+        affinities = predict_affinities(model, volume.array, window_shape=window, progress=bar, **options)
+        write_affinities(
+            place,
+            affinities,
+            neighborhood.embedded().array,
+            voxel_size=volume.voxel_size,
+            offset=volume.offset,
+            overwrite=overwrite,
+        )
+    outcome = {
+        "raw": raw,
+        "shape": list(info.shape),
+        "window_shape": list(window),
+        "offsets": neighborhood.offsets,
+        "affinities": place,
+    }
+    print(as_json(outcome) if json else f"{'would write' if dry_run else 'affinities:'} {place}")
+
+
+def _run_of(network: Path) -> RunConfig | None:
+    """Return the configuration of the run that a network lies in, RUN/train/network.pt, if it does."""
+    from objectwise.config import load_config
+
+    config = network.resolve().parent.parent / "config.yaml"
+    return load_config(config) if config.is_file() else None
+
+
+def _neighborhood(model: AffinityUNet, run: RunConfig | None, offsets: str | None) -> Neighborhood:
+    from objectwise.graph import Neighborhood
+
+    channels = model.architecture["out_channels"]
+    found = neighborhood_of(offsets, dimensions=model.dimensions)
+    if found is None and run is not None:
+        found = run.neighborhood
+    if found is None and channels == model.dimensions:
+        found = Neighborhood.nearest(model.dimensions)
+    if found is None:
+        raise ArgumentError(
+            f"`--offsets` must be given for a network with {channels} channels and no run around it"
+        )
+    if len(found) != channels:
+        raise ArgumentError(
+            f"`--offsets` must have one row per channel of the network ({channels}), got {len(found)}"
+        )
+    return found
+
+
+def _window(model: AffinityUNet, run: RunConfig | None, window: tuple[int, ...] | None) -> tuple[int, ...]:
+    if window is None and run is not None:
+        window = run.prediction.window_shape or run.training.patch_shape
+    if window is None:
+        raise ArgumentError(
+            "`--window-shape` must be given for a network with no run around it, like 16,160,160"
+        )
+    model.check_shape(window, name="--window-shape")
+    return window

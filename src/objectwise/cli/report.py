@@ -1,0 +1,48 @@
+"""`objectwise report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from objectwise.cli.errors import one_sentence
+from objectwise.cli.options import Overwrite
+from objectwise.errors import ArgumentError
+
+
+@one_sentence()
+def report(
+    directories: Annotated[
+        list[Path], typer.Argument(metavar="RUN_DIR...", help="One run, or several to compare.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="HTML file; RUN_DIR/report.html for a single run.", show_default=False
+        ),
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="Title of the page.", show_default=False)] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    r"""Write one self-contained page on one or several runs.
+
+    It shows training curves, pictures with splits and merges marked, scores and configurations. Volumes of
+    one name are compared between the runs. What a run has not done yet is left out.
+
+    \b
+    objectwise report runs/isbi2012
+    objectwise report runs/bce runs/malis --output comparison.html
+    """
+    if output is None:
+        if len(directories) > 1:
+            raise ArgumentError(
+                f"`--output` must be given for {len(directories)} runs, like --output page.html"
+            )
+        output = directories[0] / "report.html"
+    elif output.exists() and not overwrite:
+        raise ArgumentError(f"`--output` must not exist yet, got {output}; pass --overwrite to replace it")
+    from objectwise.workflow import write_page
+
+    print(write_page(directories, output, title=title))
