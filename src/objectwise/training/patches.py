@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import torch
 from lightning.pytorch import LightningDataModule
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Sampler
@@ -98,4 +99,6 @@ class PatchDataModule(LightningDataModule):
             batch_size=self.batch_size,
             sampler=order,
             num_workers=self.workers,
+            # Otherwise the loader draws a seed that nothing uses from torch's global state.
+            generator=torch.Generator(),
         )

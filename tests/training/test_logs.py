@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import math
+
+from objectwise.training.logs import MetricsLogger, read_metrics
+
+
+def write(path, steps, first_step=0):
+    logger = MetricsLogger(path, first_step=first_step)
+    for step in steps:
+        logger.log_metrics({"loss": step / 3, "bce": step / 3, "learning_rate": 0.1}, step=step)
+    logger.finalize("success")
+
+
+def test_every_step_is_a_row_at_once(tmp_path):
+    logger = MetricsLogger(tmp_path / "metrics.csv")
+    for step in (1, 2):
+        logger.log_metrics({"loss": 0.5, "bce": 0.5, "learning_rate": 0.1}, step=step)
+        assert [row["step"] for row in read_metrics(tmp_path / "metrics.csv")] == list(range(1, step + 1))
+    logger.finalize("success")
+
+
+def test_terms_that_were_not_computed_are_nan(tmp_path):
+    write(tmp_path / "metrics.csv", [1])
+    row = read_metrics(tmp_path / "metrics.csv")[0]
+    assert row["bce"] == 0.33333333
+    assert math.isnan(row["malis"])
+
+
+def test_resumed_log_equals_one_that_never_stopped(tmp_path):
+    write(tmp_path / "whole.csv", range(1, 9))
+    write(tmp_path / "resumed.csv", range(1, 7))
+    with (tmp_path / "resumed.csv").open("a") as file:
+        file.write("7,0.12")  # a kill cut the row short
+    write(tmp_path / "resumed.csv", range(5, 9), first_step=4)
+    assert (tmp_path / "resumed.csv").read_text() == (tmp_path / "whole.csv").read_text()
+
+
+def test_new_run_starts_a_new_log(tmp_path):
+    write(tmp_path / "metrics.csv", range(1, 5))
+    write(tmp_path / "metrics.csv", [1])
+    assert [row["step"] for row in read_metrics(tmp_path / "metrics.csv")] == [1]
+
+
+def test_missing_log_has_no_rows(tmp_path):
+    assert read_metrics(tmp_path / "metrics.csv") == []
