@@ -217,8 +217,8 @@ def _draw_sweep(axes: Axes, run: RunContent, index: int) -> None:
         return
     chosen = int(np.argmin(np.abs(pairs[:, 0] - run.chosen_threshold)))
     axes.plot(
-        *pairs[chosen], marker="o", markersize=11, markerfacecolor="none", markeredgewidth=1.6,
-        markeredgecolor=_RUNS[style],
+        *pairs[chosen], color=_RUNS[style], marker="o", markersize=11, markerfacecolor="none",
+        markeredgewidth=1.6,
     )  # fmt: skip
     axes.annotate(
         f"{run.chosen_threshold:g}", pairs[chosen], xytext=(0, 9), textcoords="offset points", ha="center",

@@ -109,7 +109,8 @@ def headline(volumes: Sequence[Sequence[Segmented]]) -> str:
         has_truth = any(one.errors is not None for segmented in volumes for one in segmented)
         return "No scores were given." if has_truth else "There is no truth to compare with: pictures only."
     (first, low), *others = ranked
-    where = volumes[0][0].content.name if len(volumes) == 1 else f"the mean of {len(volumes)} volumes"
+    shared = _shared_volumes(volumes)
+    where = shared[0][0].content.name if len(shared) == 1 else f"the mean of {len(shared)} volumes"
     if not others:
         return f"Adapted Rand error {low:.3f} on {where}."
     second, high = others[0]
@@ -121,14 +122,13 @@ def headline(volumes: Sequence[Sequence[Segmented]]) -> str:
 
 def mean_headline(volumes: Sequence[Sequence[Segmented]]) -> dict[str, float]:
     """Return each run's mean adapted Rand error over the volumes that every run has a score of."""
-    runs = dict.fromkeys(one.run for segmented in volumes for one in segmented)
-    values: dict[str, list[float]] = {run: [] for run in runs}
-    for segmented in volumes:
-        scores = {one.run: one.content.scores.get(HEADLINE, math.nan) for one in segmented}
-        if len(scores) == len(runs) and all(map(math.isfinite, scores.values())):
-            for run, score in scores.items():
-                values[run].append(score)
-    return {run: sum(scores) / len(scores) for run, scores in values.items() if scores}
+    shared = _shared_volumes(volumes)
+    runs = dict.fromkeys(one.run for segmented in shared for one in segmented)
+    return {
+        run: sum(one.content.scores[HEADLINE] for segmented in shared for one in segmented if one.run == run)
+        / len(shared)
+        for run in runs
+    }
 
 
 def error_sentence(one: Segmented) -> str:
@@ -150,6 +150,17 @@ def error_sentence(one: Segmented) -> str:
     noun = {"split": "splits", "merge": "merges", "missed": "missed objects"}[heaviest]
     share = weights[heaviest] / max(1, int(one.errors.object_voxels.sum()))
     return f"{sentence}. Most voxels ({share:.1%}) are lost to {noun}."
+
+
+def _shared_volumes(volumes: Sequence[Sequence[Segmented]]) -> list[Sequence[Segmented]]:
+    """Keep the volumes that every run has a finite headline score of: only these compare the runs."""
+    n_runs = len({one.run for segmented in volumes for one in segmented})
+    return [
+        segmented
+        for segmented in volumes
+        if len(segmented) == n_runs
+        and all(math.isfinite(one.content.scores.get(HEADLINE, math.nan)) for one in segmented)
+    ]
 
 
 def _counted(number: int, singular: str, plural: str) -> str:
