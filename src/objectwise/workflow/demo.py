@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from objectwise.config.models import RunConfig
+from objectwise.workflow.execution import run
 from objectwise.workflow.pages import write_page
 from objectwise.workflow.reporter import Reporter
-from objectwise.workflow.run import run
 
 # The recipe. Sections are images of their own (a 2-D run), because that is what five minutes are enough for.
 TRAIN_SECTIONS = 16

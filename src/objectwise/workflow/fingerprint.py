@@ -21,6 +21,7 @@ from objectwise.pipeline.stacks import Sections, describe_stack, read_raw_stack
 from objectwise.workflow.atomic import write_json
 
 _SECTIONS_AT_ONCE = 32
+_NOTHING = object()
 
 
 def fingerprint(content: Any) -> str:
@@ -32,7 +33,7 @@ def fingerprint(content: Any) -> str:
 def first_difference(mine: Any, other: Any, path: str = "") -> str | None:
     """Return the dotted path of the first place where two trees of plain data differ, or None."""
     if isinstance(mine, dict) and isinstance(other, dict):
-        rows = [(key, mine.get(key), other.get(key)) for key in {**mine, **other}]
+        rows = [(key, mine.get(key, _NOTHING), other.get(key, _NOTHING)) for key in {**mine, **other}]
     elif isinstance(mine, list) and isinstance(other, list) and len(mine) == len(other):
         rows = [(str(index), mine[index], other[index]) for index in range(len(mine))]
     else:

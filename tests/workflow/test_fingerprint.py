@@ -1,0 +1,108 @@
+"""Fingerprints follow content: of configurations, of voxels, never of paths or dates."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from objectwise.data import write_volume
+from objectwise.workflow.fingerprint import InputDigests, fingerprint, first_difference
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(plain, plain)
+def test_equal_fingerprints_mean_no_difference(one, other):
+    assert (fingerprint(one) == fingerprint(other)) == (first_difference(one, other) is None)
+
+
+def test_order_of_keys_does_not_matter():
+    assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
+
+
+def test_first_difference_is_a_path():
+    assert first_difference({"a": {"b": [1, 2]}}, {"a": {"b": [1, 3]}}) == "a.b.1"
+    assert first_difference({"a": {"b": [1, 2]}}, {"a": {"b": [1]}}) == "a.b"
+    assert first_difference({"a": 1}, {"a": 1, "c": 2}) == "c"
+    assert first_difference({"a": 1}, {"a": 1.0}) == "a"
+
+
+def volume(folder: Path) -> Path:
+    write_volume(f"{folder}/a.h5:raw", np.arange(24, dtype=np.uint8).reshape(4, 2, 3), overwrite=True)
+    return folder / "a.h5"
+
+
+def test_copied_and_touched_volume_is_the_same_input(tmp_path: Path):
+    file = volume(tmp_path)
+    first = InputDigests().of_volume(f"{file}:raw", None)
+    os.utime(file, (1, 1))
+    shutil.copy(file, tmp_path / "b.h5")
+    assert InputDigests().of_volume(f"{file}:raw", None) == first
+    assert InputDigests().of_volume(f"{tmp_path}/b.h5:raw", None) == first
+
+
+def test_another_data_set_in_the_file_changes_nothing(tmp_path: Path):
+    file = volume(tmp_path)
+    digests = InputDigests()
+    first = digests.of_volume(f"{file}:raw", None)
+    write_volume(f"{file}:labels", np.ones((4, 2, 3), np.uint8))
+    assert digests.of_volume(f"{file}:raw", None) == first
+
+
+def test_one_voxel_the_sections_and_the_voxel_size_matter(tmp_path: Path):
+    file = volume(tmp_path)
+    digests = InputDigests()
+    place = f"{file}:raw"
+    found = {
+        digests.of_volume(place, None),
+        digests.of_volume(place, (0, 2)),
+        digests.of_volume(place, (2, 4)),
+    }
+    changed = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
+    write_volume(place, changed, voxel_size=(2, 1, 1), overwrite=True)
+    found.add(digests.of_volume(place, None))
+    changed[3, 1, 2] = 0
+    write_volume(place, changed, overwrite=True)
+    found.add(digests.of_volume(place, None))
+    assert len(found) == 5
+
+
+def test_long_stack_read_in_parts_is_one_content(tmp_path: Path):
+    array = np.random.default_rng(0).integers(0, 255, (70, 3, 3)).astype(np.uint8)
+    write_volume(tmp_path / "a.tif", array)
+    write_volume(f"{tmp_path}/a.h5:raw", np.pad(array, ((2, 3), (0, 0), (0, 0))))
+    whole = InputDigests().of_volume(f"{tmp_path}/a.tif", None)
+    array[69, 2, 2] ^= 1
+    write_volume(tmp_path / "b.tif", array)
+    assert InputDigests().of_volume(f"{tmp_path}/b.tif", None) != whole
+
+
+def test_memory_saves_reading_until_the_file_changes(tmp_path: Path, monkeypatch):
+    file = volume(tmp_path)
+    digests = InputDigests()
+    first = digests.of_volume(f"{file}:raw", None)
+    digests.write(tmp_path / "inputs.json")
+    reads = []
+    monkeypatch.setattr(
+        "objectwise.workflow.fingerprint._volume_digest", lambda *what: reads.append(what) or "new"
+    )
+    again = InputDigests.read(tmp_path / "inputs.json")
+    assert again.of_volume(f"{file}:raw", None) == first
+    assert not reads
+    os.utime(file, (1, 1))
+    assert again.of_volume(f"{file}:raw", None) == "new"
+
+
+def test_damaged_memory_is_an_empty_one(tmp_path: Path):
+    for text in ("", "[1]", '{"a": 3}'):
+        (tmp_path / "inputs.json").write_text(text)
+        assert InputDigests.read(tmp_path / "inputs.json").of_file(tmp_path / "inputs.json")

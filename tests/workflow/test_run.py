@@ -1,0 +1,218 @@
+"""A run checks before it works, skips what is done, and refuses what does not belong together."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from objectwise.config import RunConfig
+from objectwise.errors import ArgumentError, ConfigError
+from objectwise.workflow import STEPS, run
+from tests.workflow.tiny import cells, tiny_config
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Replace the work of every step by an empty file for each of its outputs."""
+    made: list[str] = []
+
+    def actions_of(config, here, reporter):
+        from objectwise.workflow.fingerprint import InputDigests
+        from objectwise.workflow.plan import plan_steps
+
+        def act(step):
+            made.append(step.name)
+            for path in step.outputs:
+                path.write_text("{}")
+
+        return {step.name: lambda step=step: act(step) for step in plan_steps(config, here, InputDigests())}
+
+    monkeypatch.setattr("objectwise.workflow.execution.actions_of", actions_of)
+    return made
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")} if folder.exists() else set()
+
+
+def test_run_does_every_step_once(tmp_path: Path, calls: list[str]):
+    config = tiny_config(tmp_path)
+    run(config, tmp_path / "run")
+    assert calls == list(STEPS)
+    run(config, tmp_path / "run")
+    assert calls == list(STEPS)
+
+
+def test_dry_run_writes_nothing(tmp_path: Path, calls: list[str]):
+    planned = run(tiny_config(tmp_path), tmp_path / "run", dry_run=True)
+    assert [step.state() for step in planned.steps] == ["to do"] * 5
+    assert not (tmp_path / "run").exists()
+    assert not calls
+    predict = planned.steps[1]
+    assert [path.name for path in predict.outputs] == ["test.h5", "train.h5"]
+    assert str(tmp_path / "run/train/network.pt") in predict.inputs
+
+
+def test_fixed_threshold_needs_no_prediction_of_the_training_volumes(tmp_path: Path):
+    config = tiny_config(tmp_path, "segmentation={threshold: 0.5}")
+    planned = run(config, tmp_path / "run", dry_run=True)
+    assert [path.name for path in planned.steps[1].outputs] == ["test.h5"]
+
+
+def test_other_configuration_is_refused_with_its_first_key(tmp_path: Path, calls: list[str]):
+    run(tiny_config(tmp_path), tmp_path / "run")
+    other = tiny_config(tmp_path, "training.steps=13", "seed=1")
+    with pytest.raises(
+        ArgumentError, match=r"same configuration, got .*run with seed 0, not 1; .*--overwrite"
+    ):
+        run(other, tmp_path / "run")
+    assert calls == list(STEPS)
+
+
+def test_overwrite_redoes_only_what_the_change_concerns(tmp_path: Path, calls: list[str]):
+    run(tiny_config(tmp_path), tmp_path / "run")
+    calls.clear()
+    other = tiny_config(tmp_path, "segmentation.minimum_size=5")
+    run(other, tmp_path / "run", overwrite=True)
+    assert calls == ["segment", "evaluate", "report"]
+    calls.clear()
+    run(other, tmp_path / "run")
+    assert not calls
+
+
+@pytest.mark.parametrize(
+    ("override", "first"),
+    [
+        ("seed=1", 0),
+        ("training.steps=13", 0),
+        ("training.loss={name: bce}", 0),
+        ("offsets=[[-1, 0, 0], [0, -1, 0]]", 0),
+        ("network.features=[4, 6]", 0),
+        ("prediction.overlap=0.5", 1),
+        ("segmentation.method=watershed", 2),
+        ("segmentation.candidates=[0.5]", 2),
+        ("training.threads=2", 5),
+        ("training.workers=1", 5),
+        ("prediction.batch_size=1", 5),
+    ],
+)
+def test_change_reaches_the_steps_that_depend_on_it(tmp_path: Path, override: str, first: int):
+    before = run(tiny_config(tmp_path), tmp_path / "run", dry_run=True).steps
+    after = run(tiny_config(tmp_path, override), tmp_path / "run", dry_run=True).steps
+    same = [one.fingerprint == other.fingerprint for one, other in zip(before, after, strict=True)]
+    assert same == [True] * first + [False] * (5 - first)
+
+
+def test_speed_may_change_when_a_run_goes_on(tmp_path: Path, calls: list[str]):
+    run(tiny_config(tmp_path), tmp_path / "run")
+    run(tiny_config(tmp_path, "training.threads=2"), tmp_path / "run")
+    assert calls == list(STEPS)
+
+
+def test_changed_input_is_refused_and_redone_on_purpose(tmp_path: Path, calls: list[str]):
+    from objectwise.data import write_volume
+
+    config = tiny_config(tmp_path)
+    run(config, tmp_path / "run")
+    calls.clear()
+    raw, _ = cells((8, 32, 24), seed=5)
+    write_volume(f"{tmp_path}/test.h5:volumes/raw", raw, voxel_size=(30, 6, 6), overwrite=True)
+    with pytest.raises(ArgumentError, match=r"inputs of step 'predict' in .* changed"):
+        run(config, tmp_path / "run")
+    assert not calls
+    run(config, tmp_path / "run", overwrite=True)
+    assert calls == ["predict", "segment", "evaluate", "report"]
+
+
+def test_single_step_refuses_to_skip_the_one_before(tmp_path: Path, calls: list[str]):
+    config = tiny_config(tmp_path)
+    with pytest.raises(ArgumentError, match="step 'segment' needs the step 'train' complete"):
+        run(config, tmp_path / "run", only=["segment"])
+    assert not (tmp_path / "run").exists()
+    run(config, tmp_path / "run", only=["train"])
+    assert calls == ["train"]
+    with pytest.raises(ArgumentError, match="`only` must be one of"):
+        run(config, tmp_path / "run", only=["trian"])
+
+
+def test_directory_of_something_else_is_left_alone(tmp_path: Path, calls: list[str]):
+    config = tiny_config(tmp_path)
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "train").mkdir()
+    for overwrite in (False, True):
+        with pytest.raises(ArgumentError, match=r"must be new, empty or a run, got .*thesis with 'train'"):
+            run(config, tmp_path / "thesis", overwrite=overwrite)
+    with pytest.raises(ArgumentError, match=r"must be a folder, got the file .*tiny\.yaml"):
+        run(config, tmp_path / "tiny.yaml")
+    assert not calls
+
+
+def test_damaged_configuration_of_a_run_is_named(tmp_path: Path, calls: list[str]):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text("data: 3")
+    with pytest.raises(ArgumentError, match="must hold a readable configuration"):
+        run(tiny_config(tmp_path), tmp_path / "run")
+    run(tiny_config(tmp_path), tmp_path / "run", overwrite=True)
+    assert calls == list(STEPS)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data.train.0.raw=nowhere.h5:raw", r"data\.train\.0\.raw: .*nowhere\.h5"),
+        ("data.evaluate.0.raw=FOLDER/test.h5:volumes/row", r"data\.evaluate\.0\.raw: .*volumes/raw"),
+        (
+            "data.evaluate.0.labels=FOLDER/train.h5:volumes/labels/neuron_ids",
+            r"data\.evaluate\.0\.labels: .*shape",
+        ),
+        ("data.train.0.sections=[0, 11]", r"data\.train\.0\.raw: .*sections"),
+        (
+            "data.train.0.sections=[0, 4]",
+            r"patch_shape` must fit into every training volume, got \[8, 16, 16\]",
+        ),
+        ("training.patch_shape=[8, 64, 64]", r"patch_shape` must fit"),
+        ("training.patch_shape=[8, 15, 16]", r"network: `training\.patch_shape` must .* total stride"),
+        ("prediction.window_shape=[7, 16, 16]", r"network: `prediction\.window_shape` must .* total stride"),
+        ("offsets=[[-1, 0, 0], [0, -20, 0]]", r"offsets: `offsets` must be shorter than the volume"),
+        ("training.initial_weights=nowhere.pt", r"training\.initial_weights: nowhere\.pt must exist"),
+        ("network.kernel_sizes=[[2, 3, 3], [3, 3, 3]]", "network: `kernel_sizes` must be odd"),
+    ],
+)
+def test_problem_is_found_before_anything_is_written(tmp_path: Path, calls, override: str, message: str):
+    config = tiny_config(tmp_path, override.replace("FOLDER", str(tmp_path)))
+    before = files(tmp_path)
+    with pytest.raises(ConfigError, match=message):
+        run(config, tmp_path / "run")
+    assert files(tmp_path) == before
+    assert not calls
+
+
+def test_labels_that_are_floats_are_refused(tmp_path: Path):
+    import numpy as np
+
+    from objectwise.data import write_volume
+
+    config = tiny_config(tmp_path)
+    write_volume(f"{tmp_path}/test.h5:floats", np.ones((8, 32, 24), np.float32))
+    config = tiny_config(tmp_path, f"data.evaluate.0.labels={tmp_path}/test.h5:floats")
+    with pytest.raises(ConfigError, match=r"data\.evaluate\.0\.labels: .*integer"):
+        run(config, tmp_path / "run")
+
+
+def test_all_problems_are_listed(tmp_path: Path):
+    config = tiny_config(tmp_path, "data.train.0.raw=a.h5:raw", "data.evaluate.0.raw=b.h5:raw")
+    with pytest.raises(
+        ConfigError, match=r"the run has 2 problems:\n  data\.train\.0\.raw.*\n  data\.evaluate"
+    ):
+        run(config, tmp_path / "run")
+
+
+def test_configuration_of_a_run_loads_again(tmp_path: Path, calls: list[str]):
+    from objectwise.config import load_config
+
+    config: RunConfig = tiny_config(tmp_path)
+    run(config, tmp_path / "run")
+    assert load_config(tmp_path / "run" / "config.yaml") == config
+    assert json.loads((tmp_path / "run" / "train" / "complete.json").read_text())["step"] == "train"
