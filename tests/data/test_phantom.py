@@ -111,10 +111,14 @@ def test_membranes_are_darker_than_cytoplasm(section):
     assert section.raw[section.labels == 0].mean() < section.raw[section.labels > 0].mean() - 25
 
 
-@pytest.mark.parametrize("name", ["section", "stack"])
-def test_no_threshold_on_the_picture_solves_it(name, request):
-    phantom = request.getfixturevalue(name)
-    assert best_threshold_error(phantom.raw, phantom.labels) > 0.3
+def test_no_threshold_on_the_picture_solves_a_stack(stack):
+    assert best_threshold_error(stack.raw, stack.labels) > 0.5
+
+
+def test_no_threshold_on_the_picture_solves_sections(section):
+    # The threshold is chosen for each section by its truth, and one huge profile can carry a section's score.
+    others = [neuropil_phantom((384, 384), seed=seed) for seed in (1, 2)]
+    assert np.mean([best_threshold_error(p.raw, p.labels) for p in (section, *others)]) > 0.3
 
 
 def test_threshold_would_solve_the_phantom_without_its_traps():

@@ -12,7 +12,7 @@ from objectwise.data.phantom.noise import Float64
 
 # Calibre classes: radius in units of half the cell size, and the share of space filled once it is done.
 # Chosen for the spread of profile areas of real neuropil: most are small, a few are huge.
-CALIBRES = ((2.6, 0.10), (1.8, 0.22), (1.3, 0.34), (0.95, 0.47), (0.7, 0.57), (0.5, 0.66))
+CALIBRES = ((2.4, 0.06), (1.8, 0.17), (1.3, 0.31), (0.95, 0.46), (0.7, 0.57), (0.5, 0.66))
 _DIRECTIONS_TRIED = 6
 _BRANCHING = 0.05
 _BLOCKED = 0.2

@@ -36,7 +36,7 @@ def neuropil_phantom(
     cell_size: float = 24.0,
     membrane_thickness: float = 3.0,
     membrane_contrast: float = 0.85,
-    weak_fraction: float = 0.12,
+    weak_fraction: float = 0.15,
     organelle_density: float = 1.0,
     noise: float = 0.07,
     section_contrast: float = 0.06,

@@ -17,7 +17,7 @@ from objectwise.data.phantom.noise import Float32, Float64, box_around, smooth_n
 from objectwise.kernels.balls import two_nearest_owners
 
 # Counts per cell-sized cube of tissue at density 1.
-_MITOCHONDRIA_PER_BALL = 0.05
+_MITOCHONDRIA_PER_BALL = 0.08
 _SYNAPSES = 0.07
 _VESICLE_CLUSTERS = 0.07
 
