@@ -24,7 +24,7 @@ from objectwise.training.logs import MetricsLogger, StepLogs, StepProgress, quie
 from objectwise.training.module import AffinityModule
 from objectwise.training.patches import PatchDataModule
 
-_WITHOUT_INFLUENCE = {"workers", "threads", "accelerator", "devices", "precision"}
+_WITHOUT_INFLUENCE = {"checkpoint_every", "workers", "threads", "accelerator", "devices", "precision"}
 """Options that say how a run is computed, not what: a resumed run may change them."""
 
 
