@@ -1,0 +1,5 @@
+"""`python -m objectwise.cli`, where the script `objectwise` is not on the path."""
+
+from objectwise.cli.main import main
+
+main()
