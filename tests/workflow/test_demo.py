@@ -42,7 +42,7 @@ def test_demo_compares_both_runs_and_goes_on(tmp_path: Path):
     table = CliRunner().invoke(app, arguments[:2]).stdout
     assert "best threshold" in table
     assert f"report: {outcome['report']}" in table
-    with pytest.raises(ArgumentError, match="same configuration, got .* with seed 0, not 1"):
+    with pytest.raises(ArgumentError, match=r"same configuration, got .* with seed 0, not 1"):
         demo.run_demo(tmp_path / "demo", seed=1)
 
 
