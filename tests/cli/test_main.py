@@ -72,7 +72,7 @@ def test_every_command_explains_itself_with_an_example(command: str):
 
 
 def test_unknown_command_and_option_are_misuse():
-    assert "No such command" in call("trian", code=2)
+    assert "No such command" in call("training", code=2)
     assert "No such option" in call("run", "--sett", code=2)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from objectwise.config.models import RunConfig, VolumeConfig
 from objectwise.workflow.fingerprint import InputDigests, fingerprint
@@ -35,90 +36,91 @@ def configuration_tree(config: RunConfig) -> dict[str, Any]:
     return tree
 
 
+class Needs(NamedTuple):
+    """What a step depends on, reads and writes."""
+
+    parts: dict[str, Any]
+    inputs: list[Any]
+    outputs: list[Path]
+
+
 def plan_steps(config: RunConfig, run: RunDirectory, digests: InputDigests) -> tuple[Step, ...]:
     """Return the five steps of a run with everything they depend on.
 
     Reads the inputs for their digests where `digests` does not remember them, and writes nothing.
     """
-    tree = configuration_tree(config)
-    train_tree = tree["training"] | {"initial_weights": None}
-    start = config.training.initial_weights
-    prints: dict[str, str] = {}
+    needs = _Needs(config, run, digests)
+    steps: list[Step] = []
+    for name in STEPS:
+        parts, inputs, outputs = getattr(needs, name)()
+        upstream = steps[-1].fingerprint if steps else None
+        mark = fingerprint({"step": name, "parts": parts, "upstream": upstream})
+        steps.append(Step(name, run.path / name, tuple(map(str, inputs)), tuple(outputs), mark))
+    return tuple(steps)
 
-    def step(name: str, parts: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> Step:
-        upstream = prints[STEPS[STEPS.index(name) - 1]] if prints else None
-        prints[name] = fingerprint({"step": name, "parts": parts, "upstream": upstream})
-        return Step(name, run.path / name, tuple(str(item) for item in inputs), tuple(outputs), prints[name])
 
-    def raw(volumes: Sequence[VolumeConfig]) -> dict[str, str]:
-        return {volume.name: digests.of_volume(volume.raw, volume.sections) for volume in volumes}
+class _Needs:
+    """The needs of each step; a method per step, named like it."""
 
-    def labels(volumes: Sequence[VolumeConfig]) -> dict[str, str]:
+    def __init__(self, config: RunConfig, run: RunDirectory, digests: InputDigests) -> None:
+        self.config, self.run, self.digests = config, run, digests
+        self.tree = configuration_tree(config)
+        self.predicted, self.segmented = predicted_volumes(config), segmented_volumes(config)
+        self.swept = sweep_volumes(config)
+
+    def train(self) -> Needs:
+        trained, start = self.config.data.train, self.config.training.initial_weights
+        parts = {
+            "order": [volume.name for volume in trained],
+            "raw": self._raw(trained),
+            "labels": self._labels(trained),
+            "start": self.digests.of_file(start) if start else None,
+            "dimensions": self.config.dimensions,
+            "offsets": self.config.neighborhood.offsets,
+            "seed": self.config.seed,
+            "network": self.tree["network"],
+            # The starting weights count by their content, which has its own entry.
+            "training": self.tree["training"] | {"initial_weights": None},
+        }
+        inputs = [location for volume in trained for location in (volume.raw, volume.labels)]
+        return Needs(parts, [*inputs, *([start] if start else [])], [self.run.network])
+
+    def predict(self) -> Needs:
+        return Needs(
+            {"raw": self._raw(self.predicted), "prediction": self.tree["prediction"]},
+            [self.run.network, *(volume.raw for volume in self.predicted)],
+            [self.run.affinities_file(volume.name) for volume in self.predicted],
+        )
+
+    def segment(self) -> Needs:
+        parts = {
+            "labels": self._labels(self.swept),
+            "segmentation": self.tree["segmentation"],
+            "protocol": self.tree["evaluation"] if self.swept else None,
+            "volumes": [volume.name for volume in self.segmented],
+        }
+        affinities = [self.run.affinities(volume.name) for volume in self.predicted]
+        outputs = [self.run.segmentation_file(volume.name) for volume in self.segmented]
+        return Needs(
+            parts, [*affinities, *(volume.labels for volume in self.swept)], [self.run.threshold, *outputs]
+        )
+
+    def evaluate(self) -> Needs:
+        scored = [volume for volume in self.segmented if volume.labels is not None]
+        parts = {"labels": self._labels(scored), "evaluation": self.tree["evaluation"]}
+        inputs = [place for volume in scored for place in (self.run.segmentation(volume.name), volume.labels)]
+        return Needs(parts, inputs, [self.run.scores])
+
+    def report(self) -> Needs:
+        segmentations = [self.run.segmentation(volume.name) for volume in self.segmented]
+        return Needs({"configuration": self.tree}, [self.run.scores, *segmentations], [self.run.report])
+
+    def _raw(self, volumes: Sequence[VolumeConfig]) -> dict[str, str]:
+        return {volume.name: self.digests.of_volume(volume.raw, volume.sections) for volume in volumes}
+
+    def _labels(self, volumes: Sequence[VolumeConfig]) -> dict[str, str]:
         return {
-            volume.name: digests.of_volume(volume.labels, volume.sections)
+            volume.name: self.digests.of_volume(volume.labels, volume.sections)
             for volume in volumes
             if volume.labels is not None
         }
-
-    trained, predicted = config.data.train, predicted_volumes(config)
-    segmented, swept = segmented_volumes(config), sweep_volumes(config)
-    scored = [volume for volume in segmented if volume.labels is not None]
-    return (
-        step(
-            "train",
-            {
-                "order": [volume.name for volume in trained],
-                "raw": raw(trained),
-                "labels": labels(trained),
-                "start": digests.of_file(start) if start else None,
-                "dimensions": config.dimensions,
-                "offsets": config.neighborhood.offsets,
-                "seed": config.seed,
-                "network": tree["network"],
-                "training": train_tree,
-            },
-            [*_locations(trained, labels=True), *([start] if start else [])],
-            [run.network],
-        ),
-        step(
-            "predict",
-            {"raw": raw(predicted), "prediction": tree["prediction"]},
-            [run.network, *_locations(predicted)],
-            [run.affinities_file(volume.name) for volume in predicted],
-        ),
-        step(
-            "segment",
-            {
-                "labels": labels(swept),
-                "segmentation": tree["segmentation"],
-                "protocol": tree["evaluation"] if swept else None,
-                "volumes": [volume.name for volume in segmented],
-            },
-            [
-                *(run.affinities(volume.name) for volume in predicted),
-                *(volume.labels for volume in swept),
-            ],
-            [run.threshold, *(run.segmentation_file(volume.name) for volume in segmented)],
-        ),
-        step(
-            "evaluate",
-            {"labels": labels(scored), "evaluation": tree["evaluation"]},
-            [item for volume in scored for item in (run.segmentation(volume.name), volume.labels)],
-            [run.scores],
-        ),
-        step(
-            "report",
-            {"configuration": tree},
-            [run.scores, *(run.segmentation(volume.name) for volume in segmented)],
-            [run.report],
-        ),
-    )
-
-
-def _locations(volumes: Sequence[VolumeConfig], *, labels: bool = False) -> list[str]:
-    found = []
-    for volume in volumes:
-        found.append(volume.raw)
-        if labels and volume.labels is not None:
-            found.append(volume.labels)
-    return found

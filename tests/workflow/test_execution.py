@@ -134,7 +134,7 @@ def test_single_step_refuses_to_skip_the_one_before(tmp_path: Path, calls: list[
     run(config, tmp_path / "run", only=["train"])
     assert calls == ["train"]
     with pytest.raises(ArgumentError, match="`only` must be one of"):
-        run(config, tmp_path / "run", only=["trian"])
+        run(config, tmp_path / "run", only=["training"])
 
 
 def test_directory_of_something_else_is_left_alone(tmp_path: Path, calls: list[str]):
