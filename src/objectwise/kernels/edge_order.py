@@ -1,4 +1,8 @@
-"""The total order of edges: affinity descending, then edge index ascending."""
+"""The total order of edges: affinity descending, then edge index ascending.
+
+An edge is sorted as one 64-bit word: a 32-bit key that ascends where affinities descend, above 32 bits of
+payload that say which edge it is. Words enter in index order and the sort is stable, so ties need no care.
+"""
 
 from __future__ import annotations
 
@@ -8,51 +12,64 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+KEY_BITS = 32
 DIGIT_BITS = 11
 DIGITS = 1 << DIGIT_BITS
+"""11 bits sort a key in three passes, and the counters of a pass (16 KiB) still fit into the first cache."""
 
 
-def descending_keys(affinities: NDArray[Any]) -> NDArray[Any]:
-    """Return unsigned integers that ascend where finite `affinities` descend; -0.0 and 0.0 are equal.
+def order_keys(affinities: NDArray[Any]) -> NDArray[np.uint32]:
+    """Return keys that ascend where finite `affinities` descend, and are equal where those are; C order.
 
-    The bits of a non-negative float ascend with it and those of a negative float descend, so flipping
-    all bits but the sign of the former gives one descending order.
+    No key is 0. A float32 has 32 bits to begin with. Values of float64 get the number of greater values
+    instead, exactly, at the price of a full sort.
     """
-    unsigned, signed = (np.uint32, np.int32) if affinities.dtype == np.float32 else (np.uint64, np.int64)
-    bits = (affinities + affinities.dtype.type(0)).view(signed)  # -0.0 + 0.0 is 0.0
-    largest = np.iinfo(signed).max
-    keys: NDArray[Any] = np.where(bits < 0, bits, largest - bits).view(unsigned)
-    return keys
+    if affinities.dtype == np.float32:
+        keys = np.empty(affinities.shape, np.uint32)
+        _keys_of_bits(np.ascontiguousarray(affinities).view(np.int32).reshape(-1), keys.reshape(-1))
+        return keys
+    values, ascending = np.unique(affinities, return_inverse=True)
+    return (len(values) - ascending).astype(np.uint32).reshape(affinities.shape)
 
 
 @njit(cache=True, nogil=True)
-def radix_sort(keys: NDArray[Any], ids: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Sort `ids` by ascending unsigned `keys`, stable; both arrays are used as scratch.
+def _keys_of_bits(bits: NDArray[np.int32], keys: NDArray[np.uint32]) -> None:
+    """Turn float bits around: those of positive floats ascend with them, those of negative ones descend."""
+    lowest, largest = np.int32(-(2**31)), np.int32(2**31 - 1)
+    for i in range(bits.size):
+        value = np.int32(0) if bits[i] == lowest else bits[i]  # -0.0 equals 0.0
+        keys[i] = np.uint32(value) if value < 0 else np.uint32(largest - value)
 
-    Least significant digit first. All digit histograms come from one reading of the keys, and a digit
-    that all keys share (the exponent of saturated predictions, say) costs no pass.
+
+@njit(cache=True, nogil=True)
+def sort_by_key(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Sort words by their upper 32 bits, stable; `words` serves as scratch.
+
+    Radix sort, least significant digit first. The digits of all passes are counted in one reading, and a
+    digit that all keys share (the exponent of saturated predictions, say) costs no pass.
     """
-    n = keys.size
-    n_passes = (keys.itemsize * 8 + DIGIT_BITS - 1) // DIGIT_BITS
+    n_passes = 3
     counts = np.zeros((n_passes, DIGITS), np.int64)
-    for i in range(n):
-        key = np.uint64(keys[i])
-        for p in range(n_passes):
-            counts[p, (key >> np.uint64(p * DIGIT_BITS)) & np.uint64(DIGITS - 1)] += 1
-    keys_out, ids_out = np.empty_like(keys), np.empty_like(ids)
+    low, middle, high = counts[0], counts[1], counts[2]
+    mask = np.uint64(DIGITS - 1)
+    for word in words:
+        key = word >> np.uint64(KEY_BITS)
+        low[key & mask] += 1
+        middle[(key >> np.uint64(DIGIT_BITS)) & mask] += 1
+        high[key >> np.uint64(2 * DIGIT_BITS)] += 1
+    out = np.empty_like(words)
     for p in range(n_passes):
-        if counts[p].max() == n:
+        places = counts[p]
+        if places.max() == words.size:
             continue
         start = 0
         for digit in range(DIGITS):
-            start, counts[p, digit] = start + counts[p, digit], start
-        shift = np.uint64(p * DIGIT_BITS)
-        for i in range(n):
-            digit = (np.uint64(keys[i]) >> shift) & np.uint64(DIGITS - 1)
-            place = counts[p, digit]
-            counts[p, digit] = place + 1
-            keys_out[place] = keys[i]
-            ids_out[place] = ids[i]
-        keys, keys_out = keys_out, keys
-        ids, ids_out = ids_out, ids
-    return keys, ids
+            start, places[digit] = start + places[digit], start
+        shift = np.uint64(KEY_BITS + p * DIGIT_BITS)
+        for word in words:
+            digit = (word >> shift) & mask
+            place = places[digit]
+            places[digit] = place + 1
+            out[place] = word
+        words, out = out, words
+    return words

@@ -15,196 +15,206 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from objectwise.kernels.edge_order import radix_sort
-from objectwise.kernels.edges import count_edges, first_inside, stop_inside, voxel_steps
+from objectwise.kernels.cycles import EXISTS, FIRST, settle_cycles
+from objectwise.kernels.edge_order import KEY_BITS, sort_by_key
+from objectwise.kernels.edges import first_inside, stop_inside, voxel_steps
 from objectwise.kernels.label_pairs import NONE, make_histograms, merge_histograms
+from objectwise.kernels.prefetch import prefetch
 from objectwise.kernels.union_find import find, join
 
+AHEAD = 16
+"""Edges between asking for a cache line and using it; 8 and 32 were slower by 5 to 15 %."""
 
-@njit(cache=True, nogil=True)
+
 def constrained_counts(
-    keys: NDArray[Any],
+    keys: NDArray[np.uint32],
     labels: NDArray[Any],
     offsets: NDArray[np.int64],
     positive: NDArray[np.uint64],
     negative: NDArray[np.uint64],
 ) -> None:
-    """Add each edge's within-object pairs to `positive` and across-object pairs to `negative`, both flat.
+    """Write each edge's within-object pairs to `positive` and across-object pairs to `negative`, both flat.
 
-    `keys` (k, z, y, x) ascend where affinities descend.
+    `keys` (k, z, y, x) ascend where affinities descend, see `order_keys`.
     """
+    within, across = edges_in_order(keys, labels, offsets, within_first=True)
     steps = voxel_steps(labels.shape, offsets)
-    edge_keys, edge_ids, n_within = _split(keys, labels, offsets)
-    parents = _labelled_singletons(labels)
-    _, order = radix_sort(edge_keys[:n_within], edge_ids[:n_within])
-    _join_within(order, labels.size, steps, parents, positive)
-    _, order = radix_sort(edge_keys[n_within:], edge_ids[n_within:])
-    _join_across(order, steps, parents, labels.ravel(), negative)
+    parents = _labelled_singletons(labels.reshape(-1))
+    _join_within(sort_by_key(within), steps, parents, positive)
+    _join_any(sort_by_key(across), steps, parents, labels.reshape(-1), positive[:0], negative)
 
 
-@njit(cache=True, nogil=True)
 def unconstrained_counts(
-    keys: NDArray[Any],
+    keys: NDArray[np.uint32],
     labels: NDArray[Any],
     offsets: NDArray[np.int64],
     positive: NDArray[np.uint64],
     negative: NDArray[np.uint64],
 ) -> None:
-    """Add, on the one forest of all edges, each edge's same-object and different-object pairs."""
+    """Write, on the one forest of all edges, each edge's same-object and different-object pairs."""
+    _, edges = edges_in_order(keys, labels, offsets, within_first=False)
     steps = voxel_steps(labels.shape, offsets)
-    edge_keys, edge_ids, _ = _split(keys, labels, offsets)
-    # Without constraint the two lists are one; ties go by edge index, so it is put in index order first.
-    order = np.argsort(edge_ids, kind="mergesort")
-    _, order = radix_sort(edge_keys[order], edge_ids[order])
-    _join_mixed(order, steps, labels.ravel(), positive, negative)
+    parents = _labelled_singletons(labels.reshape(-1))
+    _join_any(sort_by_key(edges), steps, parents, labels.reshape(-1), positive, negative)
+
+
+def edges_in_order(
+    keys: NDArray[np.uint32], labels: NDArray[Any], offsets: NDArray[np.int64], *, within_first: bool
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """List the edges that a forest may need, as words for `sort_by_key`: those within objects, and the rest.
+
+    With `within_first` False all edges are in the second list.
+    """
+    states = np.zeros(keys.shape, np.uint8)
+    _write_states(labels, offsets, FIRST if within_first else np.uint8(0), states)
+    settle_cycles(keys, states, offsets)
+    return _list_edges(keys.reshape(len(offsets), -1), states.reshape(len(offsets), -1))
 
 
 @njit(cache=True, nogil=True)
-def _split(
-    keys: NDArray[Any], labels: NDArray[Any], offsets: NDArray[np.int64]
-) -> tuple[NDArray[Any], NDArray[np.int64], int]:
-    """List the keys and indices of all edges in index order, those within an object first."""
+def channel_bits(n_channels: int) -> int:
+    """Return how many low bits of a payload name the channel; the voxel stands above them."""
+    bits = 0
+    while (1 << bits) < n_channels:
+        bits += 1
+    return bits
+
+
+@njit(cache=True, nogil=True)
+def _write_states(
+    labels: NDArray[Any], offsets: NDArray[np.int64], within: np.uint8, states: NDArray[np.uint8]
+) -> None:
+    """Write EXISTS where an edge stays inside the volume, and `within` too where it stays in an object."""
     depth, height, width = labels.shape
-    n_edges = count_edges(labels.shape, offsets)
-    edge_keys, edge_ids = np.empty(n_edges, keys.dtype), np.empty(n_edges, np.int64)
-    n_within = _count_within(labels, offsets)
-    within, across = 0, n_within
     for c in range(len(offsets)):
         dz, dy, dx = offsets[c]
+        low, stop = first_inside(dx), stop_inside(dx, width)
         for z in range(first_inside(dz), stop_inside(dz, depth)):
             for y in range(first_inside(dy), stop_inside(dy, height)):
-                row = ((c * depth + z) * height + y) * width
-                for x in range(first_inside(dx), stop_inside(dx, width)):
-                    label = labels[z, y, x]
-                    if label != 0 and label == labels[z + dz, y + dy, x + dx]:
-                        place = within
-                        within += 1
-                    else:
-                        place = across
-                        across += 1
-                    edge_keys[place] = keys[c, z, y, x]
-                    edge_ids[place] = row + x
-    return edge_keys, edge_ids, n_within
+                here, there = labels[z, y, low:stop], labels[z + dz, y + dy, low + dx : stop + dx]
+                row = states[c, z, y, low:stop]
+                for x in range(row.size):
+                    is_within = (here[x] == there[x]) & (here[x] != 0)
+                    row[x] = EXISTS | (within if is_within else np.uint8(0))
 
 
 @njit(cache=True, nogil=True)
-def _count_within(labels: NDArray[Any], offsets: NDArray[np.int64]) -> int:
-    """Count the edges that join two voxels of one object."""
-    depth, height, width = labels.shape
-    n_within = 0
-    for c in range(len(offsets)):
-        dz, dy, dx = offsets[c]
-        for z in range(first_inside(dz), stop_inside(dz, depth)):
-            for y in range(first_inside(dy), stop_inside(dy, height)):
-                for x in range(first_inside(dx), stop_inside(dx, width)):
-                    label = labels[z, y, x]
-                    n_within += label != 0 and label == labels[z + dz, y + dy, x + dx]
-    return n_within
+def _list_edges(
+    keys: NDArray[np.uint32], states: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Pack the edges that are not settled, in index order, into a list for FIRST and one for the others.
+
+    Every edge is written to the end of its list and kept by moving that end: a branch on the state would be
+    mispredicted for every other edge.
+    """
+    n_channels, n_voxels = keys.shape
+    n_first, n_later = 0, 0
+    for state in states.flat:
+        n_first += state == EXISTS | FIRST
+        n_later += state == EXISTS
+    first, later = np.empty(n_first + 1, np.uint64), np.empty(n_later + 1, np.uint64)
+    n_first, n_later = 0, 0
+    bits = np.uint64(channel_bits(n_channels))
+    for c in range(n_channels):
+        for v in range(n_voxels):
+            word = (np.uint64(keys[c, v]) << np.uint64(KEY_BITS)) | (np.uint64(v) << bits) | np.uint64(c)
+            state = states[c, v]
+            first[n_first] = word
+            n_first += state == EXISTS | FIRST
+            later[n_later] = word
+            n_later += state == EXISTS
+    return first[:n_first], later[:n_later]
 
 
 @njit(cache=True, nogil=True)
-def _labelled_singletons(labels: NDArray[Any]) -> NDArray[np.int64]:
+def _labelled_singletons(labels: NDArray[Any]) -> NDArray[np.int32]:
     """Return one root per voxel, of size 1 where it has a label and 0 where it has none."""
-    parents = np.empty(labels.size, np.int64)
-    for v, label in enumerate(labels.flat):
-        parents[v] = ~np.int64(label != 0)
+    parents = np.empty(labels.size, np.int32)
+    for v in range(labels.size):
+        parents[v] = ~np.int32(labels[v] != 0)
     return parents
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _ends(word: int, bits: int, steps: NDArray[np.int64]) -> tuple[int, int, int]:
+    """Return the channel and the two voxels of a packed edge."""
+    payload = np.int64(word & np.uint64(2**KEY_BITS - 1))
+    channel, voxel = payload & ((1 << bits) - 1), payload >> bits
+    return channel, voxel, voxel + steps[channel]
 
 
 @njit(cache=True, nogil=True)
 def _join_within(
-    order: NDArray[np.int64],
-    n_voxels: int,
+    order: NDArray[np.uint64],
     steps: NDArray[np.int64],
-    parents: NDArray[np.int64],
+    parents: NDArray[np.int32],
     positive: NDArray[np.uint64],
 ) -> None:
     """Kruskal over the within-object edges: each merge joins two pure pieces of one object."""
-    for edge in order:
-        channel = edge // n_voxels
-        voxel = edge - channel * n_voxels
-        u, v = find(parents, voxel), find(parents, voxel + steps[channel])
+    bits = channel_bits(len(steps))
+    for i in range(order.size):
+        if i + AHEAD < order.size:
+            _, soon_u, soon_v = _ends(order[i + AHEAD], bits, steps)
+            prefetch(parents, soon_u)
+            prefetch(parents, soon_v)
+        channel, voxel, other = _ends(order[i], bits, steps)
+        u, v = find(parents, voxel), find(parents, other)
         if u != v:
-            positive[edge] = np.uint64(~parents[u] * ~parents[v])
+            positive[channel * parents.size + voxel] = np.uint64(
+                ~np.int64(parents[u]) * ~np.int64(parents[v])
+            )
             join(parents, u, v)
 
 
 @njit(cache=True, nogil=True)
-def _join_across(
-    order: NDArray[np.int64],
+def _join_any(
+    order: NDArray[np.uint64],
     steps: NDArray[np.int64],
-    parents: NDArray[np.int64],
+    parents: NDArray[np.int32],
     labels: NDArray[Any],
-    negative: NDArray[np.uint64],
+    same: NDArray[np.uint64],
+    different: NDArray[np.uint64],
 ) -> None:
-    """Go on with the remaining edges: all labelled pairs of a merge, less those of one object in pieces."""
-    n_voxels = labels.size
-    piece, piece_labels, piece_sizes = _pieces_of_broken_objects(parents, labels)
-    sets = make_histograms(piece_labels, piece_sizes)
-    for edge in order:
-        channel = edge // n_voxels
-        voxel = edge - channel * n_voxels
-        u, v = find(parents, voxel), find(parents, voxel + steps[channel])
+    """Kruskal over sets that may hold several objects: count both kinds of pairs of each merge.
+
+    Objects that begin in several pieces are followed by histograms; one in a single piece never meets itself.
+    An empty `same` asks for no such counts.
+    """
+    piece, object_numbers, sizes = _pieces_of_broken_objects(parents, labels)
+    sets = make_histograms(object_numbers, sizes)
+    bits = channel_bits(len(steps))
+    for word in order:
+        channel, voxel, other = _ends(word, bits, steps)
+        u, v = find(parents, voxel), find(parents, other)
         if u == v:
             continue
-        pairs = ~parents[u] * ~parents[v]
-        histogram = max(piece[u], piece[v])
+        pairs = ~np.int64(parents[u]) * ~np.int64(parents[v])
+        histogram, same_label_pairs = max(piece[u], piece[v]), 0
         if piece[u] != NONE and piece[v] != NONE:
             histogram, same_label_pairs = merge_histograms(sets, piece[u], piece[v])
-            pairs -= same_label_pairs
-        negative[edge] = np.uint64(pairs)
+        edge = channel * parents.size + voxel
+        different[edge] = np.uint64(pairs - same_label_pairs)
+        if same.size:
+            same[edge] = np.uint64(same_label_pairs)
         piece[join(parents, u, v)] = histogram
 
 
 @njit(cache=True, nogil=True)
 def _pieces_of_broken_objects(
-    parents: NDArray[np.int64], labels: NDArray[Any]
+    parents: NDArray[np.int32], labels: NDArray[Any]
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
-    """Give numbers to the pieces of objects in several; return piece by root (or NONE), objects and sizes.
-
-    Objects in one piece never meet themselves again and need no histogram.
-    """
+    """Give numbers to the pieces of objects in several; return piece by root (or NONE), objects and sizes."""
     roots = np.flatnonzero((parents < 0) & (labels != 0))
     roots = roots[np.argsort(labels[roots], kind="mergesort")]
     piece = np.full(labels.size, NONE, np.int32)
     broken = np.zeros(roots.size, np.bool_)
-    object_number = np.zeros(roots.size, np.int64)
+    object_numbers = np.zeros(roots.size, np.int64)
     for i in range(1, roots.size):
         again = labels[roots[i]] == labels[roots[i - 1]]
-        object_number[i] = object_number[i - 1] + (not again)
+        object_numbers[i] = object_numbers[i - 1] + (not again)
         if again:
             broken[i - 1] = broken[i] = True
-    roots, object_number = roots[broken], object_number[broken]
+    roots, object_numbers = roots[broken], object_numbers[broken]
     for i in range(roots.size):
         piece[roots[i]] = i
-    return piece, object_number, ~parents[roots]
-
-
-@njit(cache=True, nogil=True)
-def _join_mixed(
-    order: NDArray[np.int64],
-    steps: NDArray[np.int64],
-    labels: NDArray[Any],
-    positive: NDArray[np.uint64],
-    negative: NDArray[np.uint64],
-) -> None:
-    """Kruskal over all edges at once; a set may hold any labels."""
-    n_voxels = labels.size
-    parents = np.empty(n_voxels, np.int64)
-    for v in range(n_voxels):
-        parents[v] = ~np.int64(labels[v] != 0)
-    piece, piece_labels, piece_sizes = _pieces_of_broken_objects(parents, labels)
-    sets = make_histograms(piece_labels, piece_sizes)
-    for edge in order:
-        channel = edge // n_voxels
-        voxel = edge - channel * n_voxels
-        u, v = find(parents, voxel), find(parents, voxel + steps[channel])
-        if u == v:
-            continue
-        pairs = ~parents[u] * ~parents[v]
-        histogram, same_label_pairs = max(piece[u], piece[v]), 0
-        if piece[u] != NONE and piece[v] != NONE:
-            histogram, same_label_pairs = merge_histograms(sets, piece[u], piece[v])
-        positive[edge] = np.uint64(same_label_pairs)
-        negative[edge] = np.uint64(pairs - same_label_pairs)
-        piece[join(parents, u, v)] = histogram
+    return piece, object_numbers, (~parents[roots]).astype(np.int64)

@@ -30,7 +30,7 @@ def find(parents: NDArray[Any], node: int) -> int:
 @njit(cache=True, nogil=True, inline="always")
 def join(parents: NDArray[Any], first: int, second: int) -> int:
     """Join two different roots, the smaller below the larger, and return the root that stays."""
-    size = ~parents[first] + ~parents[second]
+    size = np.int64(~parents[first]) + np.int64(~parents[second])
     if parents[first] > parents[second]:
         first, second = second, first
     parents[second] = first

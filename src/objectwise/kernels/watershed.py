@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from objectwise.kernels.edge_order import descending_keys, radix_sort
+from objectwise.kernels.edge_order import KEY_BITS, order_keys, sort_by_key
 from objectwise.kernels.edges import first_inside, stop_inside, voxel_steps
 from objectwise.kernels.union_find import find, join, singletons
 
@@ -22,7 +22,10 @@ def flood(
     """
     shape = (seeds.shape[0], seeds.shape[1], seeds.shape[2])
     strengths, edges = _open_edges(affinities, offsets, seeds, mask)
-    _, edges = radix_sort(descending_keys(strengths), edges)
+    words = (order_keys(strengths).astype(np.uint64) << np.uint64(KEY_BITS)) | np.arange(
+        edges.size, dtype=np.uint64
+    )
+    edges = edges[sort_by_key(words) & np.uint64(2**KEY_BITS - 1)]
     return _grow(edges, voxel_steps(shape, offsets), seeds.reshape(-1)).reshape(shape)
 
 

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectwise.checks import check_affinities, check_graph, check_labels
-from objectwise.errors import ShapeError
+from objectwise.errors import ArgumentError, ShapeError
 from objectwise.graph import Offsets, offsets_array
 from objectwise.graph.axes import as_channels, as_steps, as_volume
 from objectwise.kernels import malis
-from objectwise.kernels.edge_order import descending_keys
+from objectwise.kernels.edge_order import KEY_BITS, order_keys
 
 
 class PairCounts(NamedTuple):
@@ -86,14 +86,30 @@ def malis_pair_counts(
         )
     table = offsets_array(offsets)
     check_graph(len(affinities), labels.shape, table)
+    _check_size(labels.size, len(table))
     positive = np.zeros(affinities.shape, np.uint64)
     negative = np.zeros(affinities.shape, np.uint64)
     count = malis.constrained_counts if constrained else malis.unconstrained_counts
     count(
-        as_channels(descending_keys(affinities)),
-        as_volume(np.ascontiguousarray(labels)),
+        as_channels(order_keys(affinities)),
+        as_volume(_same_bits(np.ascontiguousarray(labels))),
         as_steps(table),
         positive.reshape(-1),
         negative.reshape(-1),
     )
     return PairCounts(positive, negative)
+
+
+def _same_bits(labels: NDArray[Any]) -> NDArray[Any]:
+    """View signed ids, none of them negative, as unsigned: half as many dtypes to compile kernels for."""
+    return labels.view(np.dtype(f"u{labels.itemsize}"))
+
+
+def _check_size(n_voxels: int, n_channels: int) -> None:
+    """Require voxel and channel of an edge to fit into 32 bits."""
+    most = 2**KEY_BITS >> malis.channel_bits(n_channels)
+    if n_voxels > most:
+        raise ArgumentError(
+            f"`labels` must have at most {most} voxels with {n_channels} channels, got {n_voxels}; "
+            "count a large volume block by block"
+        )
