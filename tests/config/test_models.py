@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from objectwise.config import DataConfig, NetworkConfig, RunConfig, SegmentationConfig, VolumeConfig
+from objectwise.config import (
+    DataConfig,
+    NetworkConfig,
+    RunConfig,
+    SegmentationConfig,
+    TrainingConfig,
+    VolumeConfig,
+)
 
 
 def volume(name: str) -> VolumeConfig:
@@ -15,6 +22,21 @@ def volume(name: str) -> VolumeConfig:
 def test_volume_names_must_differ():
     with pytest.raises(ValidationError, match="volume names must differ, got 'a' twice"):
         DataConfig(train=(volume("a"),), evaluate=(volume("a"),))
+
+
+def test_volumes_to_tune_on_need_labels():
+    unlabelled = VolumeConfig(name="t", raw="t.h5:raw")
+    with pytest.raises(ValidationError, match="tune volume 't' needs labels"):
+        DataConfig(train=(volume("a"),), tune=(unlabelled,))
+
+
+def test_volumes_to_tune_on_need_an_open_threshold():
+    with pytest.raises(ValidationError, match="data.tune has no effect with a fixed segmentation.threshold"):
+        RunConfig(
+            data=DataConfig(train=(volume("a"),), tune=(volume("b"),)),
+            training=TrainingConfig(patch_shape=(8, 8, 8)),
+            segmentation=SegmentationConfig(threshold=0.5),
+        )
 
 
 def test_sections_must_ascend():

@@ -61,6 +61,18 @@ def test_fixed_threshold_needs_no_prediction_of_the_training_volumes(tmp_path: P
     assert [path.name for path in planned.steps[1].outputs] == ["test.h5"]
 
 
+def test_threshold_is_chosen_on_the_volumes_to_tune_on(tmp_path: Path):
+    file = f"{tmp_path}/test.h5:volumes"
+    tune = (
+        f"data.tune=[{{name: tune, raw: '{file}/raw', labels: '{file}/labels/neuron_ids', sections: [0, 4]}}]"
+    )
+    done = run(tiny_config(tmp_path, tune), tmp_path / "run", only=["train", "predict", "segment"])
+    predict, segment = done.steps[1:3]
+    assert [path.name for path in predict.outputs] == ["test.h5", "tune.h5"]
+    assert f"{file}/labels/neuron_ids" in segment.inputs
+    assert json.loads(done.directory.threshold.read_text())["chosen_on"] == ["tune"]
+
+
 def test_other_configuration_is_refused_with_its_first_key(tmp_path: Path, calls: list[str]):
     run(tiny_config(tmp_path), tmp_path / "run")
     other = tiny_config(tmp_path, "training.steps=13", "seed=1")

@@ -50,17 +50,21 @@ class VolumeConfig(Section):
 
 
 class DataConfig(Section):
-    """The volumes to train on, and those to predict, segment and score."""
+    """The volumes to train on, to choose the threshold on, and to segment and score."""
 
     train: Annotated[tuple[VolumeConfig, ...], Field(min_length=1)]
+    tune: tuple[VolumeConfig, ...] = ()
+    """Volumes the threshold is chosen on; those of `train` by default. A network is surer of what it has
+    trained on, so a few sections kept for this give a better threshold."""
     evaluate: tuple[VolumeConfig, ...] = ()
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        for volume in self.train:
-            if volume.labels is None:
-                raise ValueError(f"train volume {volume.name!r} needs labels")
-        names = [volume.name for volume in (*self.train, *self.evaluate)]
+        for group, volumes in (("train", self.train), ("tune", self.tune)):
+            for volume in volumes:
+                if volume.labels is None:
+                    raise ValueError(f"{group} volume {volume.name!r} needs labels")
+        names = [volume.name for volume in (*self.train, *self.tune, *self.evaluate)]
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"volume names must differ, got {name!r} twice")
@@ -171,7 +175,7 @@ class SegmentationConfig(Section):
 
     method: Literal["components", "watershed"] = "components"
     threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["auto"] = "auto"
-    """`auto`: the candidate with the least adapted Rand error on the training volumes."""
+    """`auto`: the candidate with the least adapted Rand error on `data.tune`."""
     candidates: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1)] = (
         0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999,
     )  # fmt: skip
@@ -231,6 +235,8 @@ class RunConfig(Section):
             raise ValueError(
                 "training.augmentation.missing_section has no effect with dimensions 2; leave it out"
             )
+        if self.data.tune and self.segmentation.threshold != "auto":
+            raise ValueError("data.tune has no effect with a fixed segmentation.threshold; leave it out")
         try:
             _ = self.neighborhood
         except ObjectwiseError as error:

@@ -111,7 +111,7 @@ def segment_step(config: RunConfig, run: RunDirectory, reporter: Reporter) -> No
             "sweep": [] if sweep is None else sweep_table(sweep),
         },
     )
-    chosen = "as configured" if sweep is None else "least adapted Rand error on the training volumes"
+    chosen = "as configured" if sweep is None else "least adapted Rand error on the volumes to tune on"
     reporter.message(f"segment: threshold {threshold:g} ({chosen})")
 
 

@@ -86,8 +86,8 @@ def segmented_volumes(config: RunConfig) -> tuple[VolumeConfig, ...]:
 
 
 def sweep_volumes(config: RunConfig) -> tuple[VolumeConfig, ...]:
-    """Return the volumes the threshold is chosen on: those of the training, or none if it is fixed."""
-    return config.data.train if config.segmentation.threshold == "auto" else ()
+    """Return the volumes the threshold is chosen on: `data.tune` or `data.train`; none if it is fixed."""
+    return (config.data.tune or config.data.train) if config.segmentation.threshold == "auto" else ()
 
 
 def predicted_volumes(config: RunConfig) -> tuple[VolumeConfig, ...]:

@@ -64,7 +64,11 @@ def window_shape(config: RunConfig) -> tuple[int, ...]:
 
 
 def _volumes(config: RunConfig) -> Iterator[tuple[str, VolumeConfig]]:
-    for group, volumes in (("train", config.data.train), ("evaluate", config.data.evaluate)):
+    for group, volumes in (
+        ("train", config.data.train),
+        ("tune", config.data.tune),
+        ("evaluate", config.data.evaluate),
+    ):
         for index, volume in enumerate(volumes):
             yield f"data.{group}.{index}", volume
 
