@@ -1,14 +1,14 @@
-"""How many pairs of one label two sets of voxels make, while the sets are joined one by one.
+"""How many pairs of one label two sets of voxels make, while sets are joined one by one.
 
-A set of one label needs no look-up. Only sets of several labels keep a histogram: a linked list of entries
-(label, voxels), and one hash table for all sets that finds the entry of a label in a set. Joining moves the
-shorter list into the longer, so each entry moves O(log n) times; an entry that meets its like vanishes, and
-the table never holds more entries than there were pieces.
+Most sets hold no label that is followed, or one; they need two numbers and no look-up. Only a set of several
+labels keeps a histogram: a linked list of entries (label, voxels), and one hash table for all sets that finds
+the entry of a label in a set. Joining moves the shorter list into the longer, so each entry moves O(log n)
+times, and an entry that meets its like vanishes.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -20,50 +20,60 @@ MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Histograms(NamedTuple):
-    """One entry per piece (a set that holds one label), and a histogram per set that pieces formed."""
+    """Sets of several labels; a set is named by the first entry of its list, which stays its first."""
 
     label: NDArray[np.int64]  # of each entry
     voxels: NDArray[np.int64]  # of the label, in each entry
+    owner: NDArray[np.int64]  # the set of each entry
     following: NDArray[np.int64]  # next entry of the same set, or NONE
-    last: NDArray[np.int64]  # of the list that begins with this entry, kept for its first entry
+    last: NDArray[np.int64]  # of the list; kept for its first entry
     length: NDArray[np.int64]  # likewise
-    table: NDArray[np.int64]  # slots of the hash table: an entry, or NONE
-    owner: NDArray[np.int64]  # the set of each entry, named by the first entry of its list when it was made
+    table: NDArray[np.int64]  # slots of the hash table, twice as many as entries: an entry, or NONE
+    used: NDArray[np.int64]  # (1,): entries made so far
 
 
 @njit(cache=True, nogil=True)
-def make_histograms(labels: NDArray[Any], counts: NDArray[np.int64]) -> Histograms:
-    """Make one set of one entry for each piece."""
-    n = labels.size
-    slots = 2
-    while slots < 2 * n:
-        slots *= 2
-    entries = np.arange(n)
+def no_histograms(capacity: int) -> Histograms:
+    """Return a place for `capacity` entries, a power of 2; it grows."""
+    entries = np.empty(capacity, np.int64)
     return Histograms(
-        labels.astype(np.int64),
-        counts.copy(),
-        np.full(n, NONE),
-        entries.copy(),
-        np.ones(n, np.int64),
-        np.full(slots, NONE),
         entries,
+        entries.copy(),
+        entries.copy(),
+        entries.copy(),
+        entries.copy(),
+        entries.copy(),
+        np.full(2 * capacity, NONE),
+        np.zeros(1, np.int64),
     )
 
 
 @njit(cache=True, nogil=True)
-def merge_histograms(sets: Histograms, first: int, second: int) -> tuple[int, int]:
-    """Join two sets, each named by its first entry; return the name of the union and the same-label pairs."""
+def new_set(sets: Histograms, label: int, voxels: int) -> tuple[Histograms, int]:
+    """Make a set of one label; return the place, which may have grown, and the set's name."""
+    if sets.used[0] == sets.label.size:
+        sets = _grown(sets)
+    entry = sets.used[0]
+    sets.used[0] += 1
+    sets.label[entry] = label
+    sets.voxels[entry] = voxels
+    sets.following[entry] = NONE
+    sets.last[entry] = entry
+    sets.length[entry] = 1
+    _insert(sets, entry, entry)
+    return sets, entry
+
+
+@njit(cache=True, nogil=True)
+def merge_sets(sets: Histograms, first: int, second: int) -> tuple[int, int]:
+    """Join two sets; return the name of the union and the same-label pairs between them."""
     if sets.length[first] < sets.length[second]:
         first, second = second, first
-    if sets.length[first] == 1:
-        _insert(sets, first, first)
     same_label_pairs = 0
-    alone = sets.length[second] == 1
     entry = second
     while entry != NONE:
         following = sets.following[entry]
-        if not alone:
-            _remove(sets, entry)
+        _remove(sets, entry)
         match = _look_up(sets, first, sets.label[entry])
         if match == NONE:
             _insert(sets, first, entry)
@@ -75,9 +85,25 @@ def merge_histograms(sets: Histograms, first: int, second: int) -> tuple[int, in
             same_label_pairs += sets.voxels[match] * sets.voxels[entry]
             sets.voxels[match] += sets.voxels[entry]
         entry = following
-    if sets.length[first] == 1:
-        _remove(sets, first)
     return first, same_label_pairs
+
+
+@njit(cache=True, nogil=True)
+def _grown(sets: Histograms) -> Histograms:
+    """Return a place of twice the capacity with the same entries."""
+    old = sets.label.size
+    grown = no_histograms(2 * old)
+    grown.label[:old] = sets.label
+    grown.voxels[:old] = sets.voxels
+    grown.owner[:old] = sets.owner
+    grown.following[:old] = sets.following
+    grown.last[:old] = sets.last
+    grown.length[:old] = sets.length
+    grown.used[0] = sets.used[0]
+    for entry in sets.table:
+        if entry != NONE:
+            _insert(grown, grown.owner[entry], entry)
+    return grown
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from objectwise.kernels.cycles import EXISTS, FIRST, settle_cycles
 from objectwise.kernels.edge_order import KEY_BITS, sort_by_key
 from objectwise.kernels.edges import first_inside, stop_inside, voxel_steps
-from objectwise.kernels.label_pairs import NONE, make_histograms, merge_histograms
+from objectwise.kernels.label_pairs import Histograms, merge_sets, new_set, no_histograms
 from objectwise.kernels.prefetch import prefetch
 from objectwise.kernels.union_find import find, join
 
@@ -177,11 +177,10 @@ def _join_any(
 ) -> None:
     """Kruskal over sets that may hold several objects: count both kinds of pairs of each merge.
 
-    Objects that begin in several pieces are followed by histograms; one in a single piece never meets itself.
-    An empty `same` asks for no such counts.
+    An empty `same` or `different` asks for no such counts.
     """
-    piece, object_numbers, sizes = _pieces_of_broken_objects(parents, labels)
-    sets = make_histograms(object_numbers, sizes)
+    objects, voxels = _broken_objects(parents, labels)
+    sets = no_histograms(1024)
     bits = channel_bits(len(steps))
     for word in order:
         channel, voxel, other = _ends(word, bits, steps)
@@ -189,32 +188,50 @@ def _join_any(
         if u == v:
             continue
         pairs = ~np.int64(parents[u]) * ~np.int64(parents[v])
-        histogram, same_label_pairs = max(piece[u], piece[v]), 0
-        if piece[u] != NONE and piece[v] != NONE:
-            histogram, same_label_pairs = merge_histograms(sets, piece[u], piece[v])
+        root = join(parents, u, v)
+        leaf = v if root == u else u
+        same_label_pairs = 0
+        if objects[root] == objects[leaf] and objects[root] >= 0:
+            same_label_pairs = np.int64(voxels[root]) * np.int64(voxels[leaf])
+            voxels[root] += voxels[leaf]
+        elif objects[root] == 0:
+            objects[root], voxels[root] = objects[leaf], voxels[leaf]
+        elif objects[leaf] != 0:
+            sets, a = _set_of(sets, objects[root], voxels[root])
+            sets, b = _set_of(sets, objects[leaf], voxels[leaf])
+            union, same_label_pairs = merge_sets(sets, a, b)
+            objects[root] = ~union
         edge = channel * parents.size + voxel
-        different[edge] = np.uint64(pairs - same_label_pairs)
         if same.size:
             same[edge] = np.uint64(same_label_pairs)
-        piece[join(parents, u, v)] = histogram
+        if different.size:
+            different[edge] = np.uint64(pairs - same_label_pairs)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _set_of(sets: Histograms, followed: int, voxels: int) -> tuple[Histograms, int]:
+    """Return the histogram of a root, made now if it held one object so far; see `_broken_objects`."""
+    return new_set(sets, followed, voxels) if followed > 0 else (sets, np.int64(~followed))
 
 
 @njit(cache=True, nogil=True)
-def _pieces_of_broken_objects(
+def _broken_objects(
     parents: NDArray[np.int32], labels: NDArray[Any]
-) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
-    """Give numbers to the pieces of objects in several; return piece by root (or NONE), objects and sizes."""
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Follow the objects that begin in several pieces; one in a single piece never meets itself.
+
+    Returns, for each root, the number (from 1) of the one object it holds that is followed, 0 where there is
+    none, or `~name` of its histogram where there are several, and the voxels of that one object.
+    """
     roots = np.flatnonzero((parents < 0) & (labels != 0))
     roots = roots[np.argsort(labels[roots], kind="mergesort")]
-    piece = np.full(labels.size, NONE, np.int32)
-    broken = np.zeros(roots.size, np.bool_)
-    object_numbers = np.zeros(roots.size, np.int64)
+    objects, voxels = np.zeros(labels.size, np.int32), np.zeros(labels.size, np.int32)
+    number = 0
     for i in range(1, roots.size):
-        again = labels[roots[i]] == labels[roots[i - 1]]
-        object_numbers[i] = object_numbers[i - 1] + (not again)
-        if again:
-            broken[i - 1] = broken[i] = True
-    roots, object_numbers = roots[broken], object_numbers[broken]
-    for i in range(roots.size):
-        piece[roots[i]] = i
-    return piece, object_numbers, (~parents[roots]).astype(np.int64)
+        before, root = roots[i - 1], roots[i]
+        if labels[root] == labels[before]:
+            if objects[before] == 0:
+                number += 1
+                objects[before], voxels[before] = number, ~parents[before]
+            objects[root], voxels[root] = number, ~parents[root]
+    return objects, voxels
