@@ -7,12 +7,14 @@ from pydantic import ValidationError
 
 from objectwise.config import (
     DataConfig,
+    EvaluationConfig,
     NetworkConfig,
     RunConfig,
     SegmentationConfig,
     TrainingConfig,
     VolumeConfig,
 )
+from objectwise.metrics import PROTOCOLS
 
 
 def volume(name: str) -> VolumeConfig:
@@ -31,7 +33,9 @@ def test_volumes_to_tune_on_need_labels():
 
 
 def test_volumes_to_tune_on_need_an_open_threshold():
-    with pytest.raises(ValidationError, match="data.tune has no effect with a fixed segmentation.threshold"):
+    with pytest.raises(
+        ValidationError, match=r"data\.tune has no effect with a fixed segmentation\.threshold"
+    ):
         RunConfig(
             data=DataConfig(train=(volume("a"),), tune=(volume("b"),)),
             training=TrainingConfig(patch_shape=(8, 8, 8)),
@@ -65,3 +69,8 @@ def test_neighborhood_follows_the_dimensions():
         {"data": {"train": (volume("a"),)}, "dimensions": 2, "training": {"patch_shape": (8, 8)}}
     )
     assert config.neighborhood.offsets == ((-1, 0), (0, -1))
+
+
+def test_protocols_of_the_configuration_are_those_of_the_metrics():
+    choices = EvaluationConfig.model_json_schema()["properties"]["protocol"]["enum"]
+    assert sorted(choices) == sorted(PROTOCOLS)

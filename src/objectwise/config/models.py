@@ -19,9 +19,14 @@ Shape = tuple[PositiveInt, ...]
 
 
 class Section(BaseModel):
-    """Base of every part of the configuration: strict, frozen, no unknown keys."""
+    """Base of every part of the configuration: strict, frozen, no unknown keys.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    The docstring of each field is its meaning in `docs/configuration.md`.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 def _default(section: Section, name: str) -> object:
@@ -37,8 +42,11 @@ class VolumeConfig(Section):
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
+    """Names the files of the results; no two volumes share one."""
     raw: str
+    """Location of the grey image, (z, y, x) or (y, x), integers or floats."""
     labels: str | None = None
+    """Location of the integer ids, 0 for background, in the same shape; only `evaluate` goes without."""
     sections: tuple[Annotated[int, Field(ge=0)], PositiveInt] | None = None
     """First section and one past the last, along z; all sections by default."""
 
@@ -53,10 +61,12 @@ class DataConfig(Section):
     """The volumes to train on, to choose the threshold on, and to segment and score."""
 
     train: Annotated[tuple[VolumeConfig, ...], Field(min_length=1)]
+    """Volumes the network learns from."""
     tune: tuple[VolumeConfig, ...] = ()
     """Volumes the threshold is chosen on; those of `train` by default. A network is surer of what it has
     trained on, so a few sections kept for this give a better threshold."""
     evaluate: tuple[VolumeConfig, ...] = ()
+    """Volumes to segment, and to score where they have labels; those of `train` by default."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -75,10 +85,11 @@ class NetworkConfig(Section):
     """A U-Net: one row per resolution level, from fine to coarse."""
 
     features: Annotated[tuple[PositiveInt, ...], Field(min_length=2)] = (16, 32, 64, 128)
+    """Channels at each level."""
     kernel_sizes: tuple[Shape, ...] | None = None
-    """Kernel shape at each level; 3 along every axis by default. Use 1 along z for thick sections."""
+    """Kernel at each level, voxels, odd; 3 along every axis by default. Use 1 along z for thick sections."""
     strides: tuple[Shape, ...] | None = None
-    """Downsampling between one level and the next (one row fewer than levels); 2 by default."""
+    """Downsampling between one level and the next (one row fewer than levels), voxels; 2 by default."""
 
     @model_validator(mode="after")
     def _levels_agree(self) -> Self:
@@ -101,7 +112,9 @@ class LossConfig(Section):
     """
 
     name: Literal["bce", "malis", "bce+malis"] = "bce+malis"
+    """The loss, as described above."""
     warmup_steps: Annotated[int, Field(ge=0)] = 0
+    """Steps of plain `bce` at the beginning; fewer than `training.steps`."""
     malis_weight: PositiveFloat = 1.0
     """Weight of the MALIS term beside the cross-entropy; only with `bce+malis`."""
 
@@ -118,12 +131,13 @@ class AugmentationConfig(Section):
     """How often each augmentation is applied, as a probability per patch."""
 
     flip: Fraction = 0.5
-    """Per axis."""
+    """Mirror images, for each axis."""
     rotate: Fraction = 0.5
     """Quarter turns in the section plane."""
     elastic: Fraction = 0.2
+    """A smooth deformation in the section plane, the same for all sections."""
     intensity: Fraction = 0.5
-    """Brightness, contrast and noise."""
+    """Brightness, contrast, gamma and noise, each for itself."""
     missing_section: Fraction = 0.0
     """Per section of a 3-D patch: raw set to black, labels kept."""
 
@@ -132,10 +146,15 @@ class TrainingConfig(Section):
     """The training loop."""
 
     steps: PositiveInt = 1000
+    """Steps of the optimiser, warm-up included."""
     batch_size: PositiveInt = 2
+    """Patches in each step."""
     patch_shape: Shape
+    """Voxels along z, y, x (y, x with `dimensions: 2`); each a multiple of the product of the strides."""
     learning_rate: PositiveFloat = 1e-3
+    """Largest step size of AdamW; it rises at the start and falls to the end."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-5
+    """Weight decay of AdamW."""
     minimum_foreground: Fraction = 0.05
     """A patch with a smaller labelled fraction is drawn again."""
     checkpoint_every: PositiveInt = 100
@@ -147,8 +166,11 @@ class TrainingConfig(Section):
     threads: PositiveInt | None = None
     """Threads of torch; its own choice by default."""
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
+    """Where to train and predict; `auto` takes a GPU if there is one."""
     devices: PositiveInt | Literal["auto"] = 1
+    """Devices to train on; `auto` takes all."""
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
+    """Bits of the training's arithmetic; the mixed ones are faster where the hardware has them."""
     loss: LossConfig = LossConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
 
@@ -165,22 +187,26 @@ class PredictionConfig(Section):
     """Overlapping windows over the whole volume, blended with a Gaussian weight."""
 
     window_shape: Shape | None = None
-    """The patch shape of the training by default."""
+    """Voxels along each axis; `training.patch_shape` by default."""
     overlap: Annotated[float, Field(ge=0, lt=1)] = 0.25
+    """Fraction of a window that neighbours share, along each axis."""
     batch_size: PositiveInt = 4
+    """Windows in one pass of the network."""
 
 
 class SegmentationConfig(Section):
     """From affinities to instances."""
 
     method: Literal["components", "watershed"] = "components"
+    """`components` leaves voxels between objects background, `watershed` gives them to an object."""
     threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["auto"] = "auto"
-    """`auto`: the candidate with the least adapted Rand error on `data.tune`."""
+    """An edge joins above it; `auto`: the candidate with the least adapted Rand error on `data.tune`."""
     candidates: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1)] = (
         0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999,
     )  # fmt: skip
+    """Thresholds that `auto` tries."""
     minimum_size: Annotated[int, Field(ge=0)] = 0
-    """Objects with fewer voxels become background."""
+    """Voxels; smaller objects become background, with `watershed` they join a neighbour."""
 
     @model_validator(mode="after")
     def _no_option_without_effect(self) -> Self:
@@ -192,7 +218,8 @@ class SegmentationConfig(Section):
 class EvaluationConfig(Section):
     """How the segmentation is scored."""
 
-    protocol: Literal["cremi"] = "cremi"
+    protocol: Literal["cremi", "distinct_pairs"] = "cremi"
+    """`cremi` as in the CREMI challenge; `distinct_pairs` the textbook definition, as scikit-image has it."""
 
 
 class RunConfig(Section):
@@ -204,6 +231,7 @@ class RunConfig(Section):
     offsets: Annotated[tuple[tuple[int, ...], ...], Field(min_length=1)] | None = None
     """The neighborhood, (k, dimensions) voxels; the nearest neighbours by default."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Decides the initial weights and every patch: equal seeds, equal runs."""
     network: NetworkConfig = NetworkConfig()
     training: TrainingConfig
     prediction: PredictionConfig = PredictionConfig()
