@@ -1,0 +1,111 @@
+"""The page on the configuration says what the code does, and every example on it loads."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import shlex
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from objectwise.config import load_config, parse_config
+from objectwise.data.formats.common import parse_location
+from objectwise.workflow.plan import SPEED_KEYS
+from tests.conftest import CHECKOUT
+
+PAGE = CHECKOUT / "docs" / "configuration.md"
+README = CHECKOUT / "README.md"
+EXAMPLES = sorted((CHECKOUT / "examples").glob("*.yaml"))
+
+
+def yaml_blocks(page: Path) -> list[str]:
+    return re.findall(r"^```yaml\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def command_lines(text: str) -> list[list[str]]:
+    """Return the `objectwise run` commands of a text, wherever they are indented or commented."""
+    return [
+        shlex.split(line) for line in re.findall(r"^[# ]* {4}(objectwise run .*?)(?:  #.*)?$", text, re.M)
+    ]
+
+
+def overrides_of(command: list[str]) -> list[str]:
+    return [value for option, value in pairwise(command) if option == "--set"]
+
+
+@pytest.fixture(autouse=True)
+def _variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("OBJECTWISE_SHARED", str(tmp_path))
+    monkeypatch.setenv("DATA", str(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def maker() -> dict[str, object]:
+    return runpy.run_path(str(CHECKOUT / "docs" / "make_configuration.py"))
+
+
+def test_page_is_what_the_models_make(maker):
+    made = maker["page"]()
+    assert PAGE.read_text(encoding="utf-8") == made, "run: python docs/make_configuration.py"
+
+
+def test_page_marks_exactly_the_keys_that_may_change_on_resume():
+    marked = re.findall(r"^\| `([^`]*)`\* \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(marked) == sorted(SPEED_KEYS)
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ({"type": "integer", "exclusiveMinimum": 0}, "integer > 0"),
+        ({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}]}, "integer ≥ 1"),
+        ({"enum": [2, 3], "type": "integer"}, "`2` or `3`"),
+        ({"items": {"items": {"type": "integer"}}, "minItems": 1}, "list of lists of integers, at least 1"),
+        ({"prefixItems": [{"type": "integer"}, {"type": "number", "maximum": 1}]}, "[integer, number ≤ 1]"),
+    ],
+)
+def test_type_is_said_in_words(maker, field: dict[str, object], words: str):
+    assert maker["_type"](field) == words
+
+
+@pytest.mark.parametrize("page", [PAGE, README], ids=lambda page: page.name)
+def test_yaml_examples_of_a_page_load(page: Path):
+    blocks = yaml_blocks(page)
+    assert blocks
+    for block in blocks:
+        parse_config(block)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_example_loads_and_reads_its_folder_from_the_environment(example: Path, tmp_path: Path):
+    config = load_config(example)
+    for volume in (*config.data.train, *config.data.tune, *config.data.evaluate):
+        assert parse_location(volume.raw).path.is_relative_to(tmp_path)
+    for command in command_lines(example.read_text(encoding="utf-8")):
+        load_config(example, overrides_of(command))
+
+
+def test_overrides_on_the_page_apply_to_its_first_example():
+    applied = [overrides_of(command) for command in command_lines(PAGE.read_text(encoding="utf-8"))]
+    assert any(applied)
+    for overrides in applied:
+        parse_config(yaml_blocks(PAGE)[0], overrides)
+
+
+def test_variable_on_the_page_falls_back_on_its_default(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("DATA")
+    _, with_variables = yaml_blocks(PAGE)
+    assert parse_config(with_variables).data.train[0].raw == "../data/stack.tif"
+
+
+def test_locations_on_the_page_have_the_format_it_says():
+    section = PAGE.read_text(encoding="utf-8").split("## Where volumes lie")[1].split("##")[0]
+    rows = re.findall(r"^\| `([^`]*)` \| (.*) \|$", section, re.MULTILINE)
+    assert {parse_location(location).format for location, _ in rows} == {
+        "HDF5", "Zarr", "TIFF", "PNG", "PNG folder", "NIfTI",
+    }  # fmt: skip
+    for location, text in rows:
+        kind = parse_location(location).format
+        assert ("folder of PNGs" if kind == "PNG folder" else kind) in text
