@@ -101,6 +101,14 @@ def check_same_shape(first: AnyArray, second: AnyArray, *, names: tuple[str, str
         )
 
 
+def check_mask(mask: object, *, name: str, like: AnyArray, like_name: str) -> None:
+    """Require one boolean per element of another array."""
+    array = _require_array(mask, name)
+    if array.dtype != np.bool_:
+        raise DtypeError(f"`{name}` must be bool, got dtype {array.dtype}")
+    check_same_shape(array, like, names=(name, like_name))
+
+
 def check_graph(
     channels: int, spatial: Sequence[int], offsets: NDArray[np.int64], *, name: str = "affinities"
 ) -> None:

@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
 
 from objectwise.errors import ArgumentError, DtypeError, ShapeError
 from objectwise.graph import affinities_from_labels, components_from_affinities
 from objectwise.maps import malis_pair_counts
+from objectwise.maps.malis import _check_size
 from tests.conftest import golden_cases
 from tests.oracles import malis as oracle
 from tests.strategies import labelled_graphs
@@ -39,6 +41,92 @@ def test_counts_equal_the_published_ones(path, load_golden):
         )
         np.testing.assert_array_equal(counts.positive, case[f"{name}_pos"])
         np.testing.assert_array_equal(counts.negative, case[f"{name}_neg"])
+
+    masked = malis_pair_counts(case["affinities"], case["labels"], case["offsets"], edge_mask=case["mask"])
+    np.testing.assert_array_equal(masked.positive, case["masked_pos"])
+    np.testing.assert_array_equal(masked.negative, case["masked_neg"])
+
+
+def masks(shape):
+    """Masks of a few unknown edges, or of many."""
+    return npst.arrays(np.bool_, shape, elements=st.booleans())
+
+
+@given(st.data(), labelled_graphs() | labelled_graphs(levels=2), st.booleans())
+@settings(max_examples=150)
+def test_masked_counts_equal_the_oracle(data, graph, constrained):
+    edge_mask = data.draw(masks(graph[0].shape))
+    expected = oracle.pair_counts(*graph, constrained=constrained, edge_mask=edge_mask)
+    counted = malis_pair_counts(*graph, constrained=constrained, edge_mask=edge_mask)
+    np.testing.assert_array_equal(counted.positive, expected[0])
+    np.testing.assert_array_equal(counted.negative, expected[1])
+
+
+@given(labelled_graphs(levels=3))
+def test_a_mask_that_knows_everything_changes_nothing(graph):
+    known = np.ones(graph[0].shape, bool)
+    for constrained in (True, False):
+        np.testing.assert_array_equal(
+            malis_pair_counts(*graph, constrained=constrained, edge_mask=known),
+            malis_pair_counts(*graph, constrained=constrained),
+        )
+
+
+@given(st.data(), labelled_graphs(levels=3))
+def test_unlabelled_voxels_are_one_object_with_unknown_edges_inside(data, graph):
+    affinities, labels, offsets = graph
+    unlabelled = data.draw(masks(labels.shape)) & (labels == 0)
+    one_more = np.where(unlabelled, 9, labels)
+    inside = affinities_from_labels(unlabelled.astype(np.uint8), offsets) == 1
+    np.testing.assert_array_equal(
+        malis_pair_counts(affinities, labels, offsets, unlabelled=unlabelled),
+        malis_pair_counts(affinities, one_more, offsets, edge_mask=~inside),
+    )
+
+
+def test_unlabelled_voxels_find_a_free_id_where_the_largest_is_taken():
+    labels = np.array([[1, 0, 2**64 - 1]], np.uint64)
+    unlabelled = np.array([[False, True, False]])
+    affinities = np.array([[[0.0, 0.7, 0.4]]])
+    counts = malis_pair_counts(affinities, labels, CHAIN, unlabelled=unlabelled)
+    assert counts.negative[0, 0].tolist() == [0, 1, 2]
+
+
+def test_labels_in_the_unlabelled_region_are_refused():
+    with pytest.raises(
+        ArgumentError, match=r"`unlabelled` must be background in `labels`, got label 5 at \(0, 1\)"
+    ):
+        malis_pair_counts(
+            np.zeros((1, 1, 2)), np.array([[0, 5]]), CHAIN, unlabelled=np.array([[False, True]])
+        )
+
+
+@pytest.mark.parametrize(
+    ("masks", "error", "message"),
+    [
+        ({"edge_mask": np.ones((1, 1, 2))}, DtypeError, "`edge_mask` must be bool, got dtype float64"),
+        (
+            {"edge_mask": np.ones((1, 2), bool)},
+            ShapeError,
+            "`edge_mask` and `affinities` must have the same shape",
+        ),
+        (
+            {"unlabelled": np.ones((2, 1), bool)},
+            ShapeError,
+            "`unlabelled` and `labels` must have the same shape",
+        ),
+    ],
+)
+def test_bad_masks_are_named(masks, error, message):
+    with pytest.raises(error, match=message):
+        malis_pair_counts(np.zeros((1, 1, 2)), np.array([[0, 5]]), CHAIN, **masks)
+
+
+@pytest.mark.parametrize(("n_channels", "most"), [(1, 2**31 - 1), (2, 2**31 - 1), (3, 2**30), (5, 2**29)])
+def test_a_volume_too_large_to_count_is_refused(n_channels, most):
+    _check_size(most, n_channels)
+    with pytest.raises(ArgumentError, match=f"`labels` must have at most {most} voxels .* got {most + 1}"):
+        _check_size(most + 1, n_channels)
 
 
 def test_a_weak_edge_inside_an_object_decides_the_pairs_across_it():

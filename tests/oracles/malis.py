@@ -9,10 +9,12 @@ import numpy as np
 from tests.oracles.graph import edges_of
 
 
-def pair_counts(affinities, labels, offsets, *, constrained=True):
+def pair_counts(affinities, labels, offsets, *, constrained=True, edge_mask=None):
     """Return (positive, negative) by following every pair through a forest of explicit sets."""
     edges = list(edges_of(labels.shape, offsets))
-    within = {edge: labels[u] == labels[v] != 0 for edge, u, v in edges}
+    known = {edge: edge_mask is None or edge_mask[edge] for edge, _, _ in edges}
+    within = {edge: known[edge] and labels[u] == labels[v] != 0 for edge, u, v in edges}
+    across = {edge: known[edge] and not labels[u] == labels[v] != 0 for edge, u, v in edges}
 
     def count(order, counts, is_counted):
         for edge, sides in _merges(order, labels.shape):
@@ -21,16 +23,16 @@ def pair_counts(affinities, labels, offsets, *, constrained=True):
 
     positive = np.zeros(affinities.shape, np.uint64)
     negative = np.zeros(affinities.shape, np.uint64)
+    # sorted() is stable and `edges` is in index order, so ties go to the lower index.
     if not constrained:
         order = sorted(edges, key=lambda e: -affinities[e[0]])
-        count(order, positive, lambda edge, same: same)
-        count(order, negative, lambda edge, same: not same)
+        count(order, positive, lambda edge, same: same and known[edge])
+        count(order, negative, lambda edge, same: not same and known[edge])
         return positive, negative
-    # sorted() is stable and `edges` is in index order, so ties go to the lower index.
-    lowered = sorted(edges, key=lambda e: (not within[e[0]], -affinities[e[0]]))
+    lowered = sorted(edges, key=lambda e: (across[e[0]], -affinities[e[0]]))
     count(lowered, positive, lambda edge, same: same and within[edge])
     raised = sorted(edges, key=lambda e: (not within[e[0]], 0 if within[e[0]] else -affinities[e[0]]))
-    count(raised, negative, lambda edge, same: not same and not within[edge])
+    count(raised, negative, lambda edge, same: not same and across[edge])
     return positive, negative
 
 

@@ -37,11 +37,49 @@ def constrained_counts(
 
     `keys` (k, z, y, x) ascend where affinities descend, see `order_keys`.
     """
-    within, across = edges_in_order(keys, labels, offsets, within_first=True)
-    steps = voxel_steps(labels.shape, offsets)
-    parents = _labelled_singletons(labels.reshape(-1))
+    states = edge_states(labels, offsets)
+    within, across = edges_to_sort(keys, states, offsets)
+    del states
+    steps, flat_labels = voxel_steps(labels.shape, offsets), labels.reshape(-1)
+    parents = _labelled_singletons(flat_labels)
     _join_within(sort_by_key(within), steps, parents, positive)
-    _join_any(sort_by_key(across), steps, parents, labels.reshape(-1), positive[:0], negative)
+    _join_any(sort_by_key(across), steps, parents, flat_labels, _NO_COUNTS, negative)
+
+
+def masked_counts(
+    keys: NDArray[np.uint32],
+    labels: NDArray[Any],
+    offsets: NDArray[np.int64],
+    known: NDArray[np.bool_],
+    positive: NDArray[np.uint64],
+    negative: NDArray[np.uint64],
+) -> None:
+    """Do the same where edges outside `known` (k, z, y, x) keep their place in both passes, uncounted.
+
+    Now the passes differ. In the positive pass unknown edges may join different objects before an object is
+    whole; in the negative pass they compete with the across-object edges.
+    """
+    steps, flat_labels = voxel_steps(labels.shape, offsets), labels.reshape(-1)
+    states = edge_states(labels, offsets)
+    is_within = (states & FIRST) != 0
+    is_across = (states != 0) & ~is_within & known
+    is_within &= known
+
+    # Positive pass: across-object edges come last, and count nothing there.
+    states &= EXISTS
+    states[~is_across & (states == EXISTS)] |= FIRST
+    edges, _ = edges_to_sort(keys, states, offsets)
+    _join_any(sort_by_key(edges), steps, _labelled_singletons(flat_labels), flat_labels, positive, _NO_COUNTS)
+    positive[~is_within.reshape(-1)] = 0
+
+    # Negative pass: known within-object edges come first, in any order.
+    states &= EXISTS
+    states[is_within] |= FIRST
+    within, edges = edges_to_sort(keys, states, offsets)
+    parents = _labelled_singletons(flat_labels)
+    _join_uncounted(within, steps, parents)
+    _join_any(sort_by_key(edges), steps, parents, flat_labels, _NO_COUNTS, negative)
+    negative[~is_across.reshape(-1)] = 0
 
 
 def unconstrained_counts(
@@ -52,21 +90,29 @@ def unconstrained_counts(
     negative: NDArray[np.uint64],
 ) -> None:
     """Write, on the one forest of all edges, each edge's same-object and different-object pairs."""
-    _, edges = edges_in_order(keys, labels, offsets, within_first=False)
-    steps = voxel_steps(labels.shape, offsets)
-    parents = _labelled_singletons(labels.reshape(-1))
-    _join_any(sort_by_key(edges), steps, parents, labels.reshape(-1), positive, negative)
+    states = edge_states(labels, offsets) & EXISTS
+    _, edges = edges_to_sort(keys, states, offsets)
+    flat_labels = labels.reshape(-1)
+    parents = _labelled_singletons(flat_labels)
+    _join_any(
+        sort_by_key(edges), voxel_steps(labels.shape, offsets), parents, flat_labels, positive, negative
+    )
 
 
-def edges_in_order(
-    keys: NDArray[np.uint32], labels: NDArray[Any], offsets: NDArray[np.int64], *, within_first: bool
+_NO_COUNTS = np.empty(0, np.uint64)
+
+
+def edge_states(labels: NDArray[Any], offsets: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return the state of every edge, (k, z, y, x): EXISTS inside the volume, and FIRST within an object."""
+    states = np.zeros((len(offsets), *labels.shape), np.uint8)
+    _write_states(labels, offsets, states)
+    return states
+
+
+def edges_to_sort(
+    keys: NDArray[np.uint32], states: NDArray[np.uint8], offsets: NDArray[np.int64]
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """List the edges that a forest may need, as words for `sort_by_key`: those within objects, and the rest.
-
-    With `within_first` False all edges are in the second list.
-    """
-    states = np.zeros(keys.shape, np.uint8)
-    _write_states(labels, offsets, FIRST if within_first else np.uint8(0), states)
+    """List the edges that a forest may need, as words for `sort_by_key`: those FIRST, and the rest."""
     settle_cycles(keys, states, offsets)
     return _list_edges(keys.reshape(len(offsets), -1), states.reshape(len(offsets), -1))
 
@@ -81,10 +127,7 @@ def channel_bits(n_channels: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _write_states(
-    labels: NDArray[Any], offsets: NDArray[np.int64], within: np.uint8, states: NDArray[np.uint8]
-) -> None:
-    """Write EXISTS where an edge stays inside the volume, and `within` too where it stays in an object."""
+def _write_states(labels: NDArray[Any], offsets: NDArray[np.int64], states: NDArray[np.uint8]) -> None:
     depth, height, width = labels.shape
     for c in range(len(offsets)):
         dz, dy, dx = offsets[c]
@@ -95,7 +138,7 @@ def _write_states(
                 row = states[c, z, y, low:stop]
                 for x in range(row.size):
                     is_within = (here[x] == there[x]) & (here[x] != 0)
-                    row[x] = EXISTS | (within if is_within else np.uint8(0))
+                    row[x] = EXISTS | FIRST if is_within else EXISTS
 
 
 @njit(cache=True, nogil=True)
@@ -163,6 +206,17 @@ def _join_within(
             positive[channel * parents.size + voxel] = np.uint64(
                 ~np.int64(parents[u]) * ~np.int64(parents[v])
             )
+            join(parents, u, v)
+
+
+@njit(cache=True, nogil=True)
+def _join_uncounted(edges: NDArray[np.uint64], steps: NDArray[np.int64], parents: NDArray[np.int32]) -> None:
+    """Join the ends of all edges, in any order."""
+    bits = channel_bits(len(steps))
+    for word in edges:
+        _, voxel, other = _ends(word, bits, steps)
+        u, v = find(parents, voxel), find(parents, other)
+        if u != v:
             join(parents, u, v)
 
 

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.checks import check_affinities, check_graph, check_labels
+from objectwise.checks import check_affinities, check_graph, check_labels, check_mask, first_position
 from objectwise.errors import ArgumentError, ShapeError
-from objectwise.graph import Offsets, offsets_array
+from objectwise.graph import Offsets, affinities_from_labels, offsets_array
 from objectwise.graph.axes import as_channels, as_steps, as_volume
 from objectwise.kernels import malis
 from objectwise.kernels.edge_order import KEY_BITS, order_keys
@@ -25,7 +25,13 @@ class PairCounts(NamedTuple):
 
 
 def malis_pair_counts(
-    affinities: NDArray[Any], labels: NDArray[Any], offsets: Offsets, *, constrained: bool = True
+    affinities: NDArray[Any],
+    labels: NDArray[Any],
+    offsets: Offsets,
+    *,
+    constrained: bool = True,
+    edge_mask: NDArray[np.bool_] | None = None,
+    unlabelled: NDArray[np.bool_] | None = None,
 ) -> PairCounts:
     """Count, for each edge, the pairs of voxels for which it is the maximin edge.
 
@@ -44,6 +50,13 @@ def malis_pair_counts(
         True (Funke et al. 2019): pairs of one object are counted on paths inside that object, and pairs of
         two objects on paths on which every object is already whole. False (Turaga et al. 2009): both kinds
         are counted on the one maximum spanning forest of the affinities.
+    edge_mask : (k, *spatial) bool, optional
+        False where the truth of an edge is unknown, as around a region that nobody labelled. Such an edge
+        keeps its affinity in both passes and counts nothing. Unknown is not background.
+    unlabelled : (*spatial) bool, optional
+        True for voxels known to lie outside every labelled object and not resolved into objects themselves.
+        Together they are one more object for the negative pairs; edges between two of them are unknown. Their
+        label must be 0.
 
     Returns
     -------
@@ -86,18 +99,53 @@ def malis_pair_counts(
         )
     table = offsets_array(offsets)
     check_graph(len(affinities), labels.shape, table)
+    if edge_mask is not None:
+        check_mask(edge_mask, name="edge_mask", like=affinities, like_name="affinities")
+    if unlabelled is not None:
+        check_mask(unlabelled, name="unlabelled", like=labels, like_name="labels")
+        labels, edge_mask = _with_unlabelled(labels, unlabelled, table, edge_mask)
     _check_size(labels.size, len(table))
     positive = np.zeros(affinities.shape, np.uint64)
     negative = np.zeros(affinities.shape, np.uint64)
-    count = malis.constrained_counts if constrained else malis.unconstrained_counts
-    count(
+    graph = (
         as_channels(order_keys(affinities)),
         as_volume(_same_bits(np.ascontiguousarray(labels))),
         as_steps(table),
-        positive.reshape(-1),
-        negative.reshape(-1),
     )
+    if not constrained:
+        malis.unconstrained_counts(*graph, positive.reshape(-1), negative.reshape(-1))
+        if edge_mask is not None:
+            positive[~edge_mask] = negative[~edge_mask] = 0
+    elif edge_mask is None:
+        malis.constrained_counts(*graph, positive.reshape(-1), negative.reshape(-1))
+    else:
+        known = as_channels(edge_mask)
+        malis.masked_counts(*graph, known, positive.reshape(-1), negative.reshape(-1))
     return PairCounts(positive, negative)
+
+
+def _with_unlabelled(
+    labels: NDArray[Any],
+    unlabelled: NDArray[np.bool_],
+    offsets: NDArray[np.int64],
+    edge_mask: NDArray[np.bool_] | None,
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Make the unlabelled voxels one object, under an id that is free, and the edges inside it unknown."""
+    taken = unlabelled & (labels != 0)
+    if taken.any():
+        first = first_position(taken)
+        raise ArgumentError(
+            f"`unlabelled` must be background in `labels`, got label {labels[first]} at {first}"
+        )
+    unknown = affinities_from_labels(unlabelled.astype(np.uint8), offsets) == 1
+    labels = labels.astype(np.uint64)
+    ids = np.unique(labels)
+    if ids[-1] < np.iinfo(np.uint64).max:
+        labels[unlabelled] = ids[-1] + np.uint64(1)
+    else:  # the first gap between the ids; there are fewer of them than numbers
+        gap = np.flatnonzero(np.diff(ids) > 1)[0]
+        labels[unlabelled] = ids[gap] + np.uint64(1)
+    return labels, ~unknown if edge_mask is None else edge_mask & ~unknown
 
 
 def _same_bits(labels: NDArray[Any]) -> NDArray[Any]:
@@ -106,8 +154,8 @@ def _same_bits(labels: NDArray[Any]) -> NDArray[Any]:
 
 
 def _check_size(n_voxels: int, n_channels: int) -> None:
-    """Require voxel and channel of an edge to fit into 32 bits."""
-    most = 2**KEY_BITS >> malis.channel_bits(n_channels)
+    """Require voxel and channel of an edge to fit into 32 bits, and a set's size into an int32."""
+    most = min(2**KEY_BITS >> malis.channel_bits(n_channels), 2**31 - 1)
     if n_voxels > most:
         raise ArgumentError(
             f"`labels` must have at most {most} voxels with {n_channels} channels, got {n_voxels}; "
