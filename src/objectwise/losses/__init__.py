@@ -2,5 +2,13 @@
 
 from objectwise.losses.affinity import AffinityBCELoss, affinity_bce_loss
 from objectwise.losses.malis import MalisLoss, malis_loss
+from objectwise.losses.malis_weights import MalisWeights, malis_weights
 
-__all__ = ["AffinityBCELoss", "MalisLoss", "affinity_bce_loss", "malis_loss"]
+__all__ = [
+    "AffinityBCELoss",
+    "MalisLoss",
+    "MalisWeights",
+    "affinity_bce_loss",
+    "malis_loss",
+    "malis_weights",
+]

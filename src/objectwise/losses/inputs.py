@@ -24,6 +24,9 @@ INTEGERS = (
 
 def check_edge_prediction(prediction: Tensor, labels: Tensor, offsets: Offsets) -> None:
     """Require (n, k, *spatial) floats and (n, *spatial) integer labels on one device, and k offsets."""
+    for value, name in ((prediction, "prediction"), (labels, "labels")):
+        if not isinstance(value, Tensor):
+            raise DtypeError(f"`{name}` must be a torch.Tensor, got {type(value).__name__}")
     if prediction.dtype not in FLOATS:
         raise DtypeError(f"`prediction` must be floating point, got {prediction.dtype}")
     if labels.dtype not in INTEGERS:
@@ -44,3 +47,14 @@ def check_edge_prediction(prediction: Tensor, labels: Tensor, offsets: Offsets) 
             f"`labels` must be on the device of `prediction` ({prediction.device}), got {labels.device}"
         )
     check_graph(prediction.shape[1], prediction.shape[2:], offsets_array(offsets), name="prediction")
+
+
+def check_like(mask: Tensor, shape: tuple[int, ...], device: torch.device, *, name: str) -> None:
+    """Require a bool tensor of a shape, on a device."""
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+        came = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
+        raise DtypeError(f"`{name}` must be a bool tensor, got {came}")
+    if tuple(mask.shape) != shape:
+        raise ShapeError(f"`{name}` must have shape {shape}, got {tuple(mask.shape)}")
+    if mask.device != device:
+        raise DeviceError(f"`{name}` must be on the device of `prediction` ({device}), got {mask.device}")

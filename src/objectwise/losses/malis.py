@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from objectwise.checks import check_choice
+from objectwise.errors import ArgumentError, ShapeError
 from objectwise.graph import Neighborhood, Offsets
+from objectwise.losses.edge_losses import EdgeLoss
 from objectwise.losses.inputs import check_edge_prediction
-from objectwise.maps import PairCounts, malis_pair_counts
+from objectwise.losses.malis_weights import MalisWeights, malis_weights
+
+REDUCTIONS = ("mean", "sum", "none")
 
 
 def malis_loss(
@@ -19,59 +22,100 @@ def malis_loss(
     labels: Tensor,
     offsets: Offsets,
     *,
+    from_logits: bool = True,
     constrained: bool = True,
-    from_logits: bool = False,
+    edge_mask: Tensor | None = None,
+    unlabelled: Tensor | None = None,
+    edge_loss: str = "squared",
+    margin: float | None = None,
+    positive_weight: float = 0.5,
+    normalization: str = "pass",
+    offset_weights: Sequence[float] | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
-    """Return the squared error of the maximin edges, weighted by the pairs that each decides.
-
-    For each sample and each of the two passes the weights are the pair counts divided by their sum (in
-    float64), so a pass contributes between 0 and 1: the mean over its pairs of the squared error of their
-    maximin edge. A pass without pairs contributes 0. The result is the mean over the batch.
+    """Return the loss of the maximin edges, each weighted by the pairs of voxels that it decides.
 
     Parameters
     ----------
     prediction : (n, k, *spatial) float, any device
-        Affinities in 0..1, or logits with `from_logits`. Half precision is widened; the loss is float32
+        Logits, or affinities in 0..1 with `from_logits` False. Half precision is widened; the loss is float32
         (float64 for float64), also under autocast.
     labels : (n, *spatial) integer, on the device of `prediction`
         0 is background.
     offsets : Neighborhood or (k, ndim) int, voxels
-    constrained : bool
-        See `malis_pair_counts`.
     from_logits : bool
         The forest is built on the logits themselves, so predictions that saturate at 1.0 keep their order.
+    constrained, edge_mask, unlabelled
+        As in `objectwise.maps.malis_pair_counts`, with a batch axis in front: edge_mask (n, k, *spatial) bool
+        is False where the truth of an edge is unknown, unlabelled (n, *spatial) bool is True outside all
+        labelled objects where nothing is resolved.
+    edge_loss : "squared", "squared_hinge" or "bce"
+        What an edge costs; squared by default, as in Funke et al. 2019.
+    margin : float in 0..1, optional
+        Of the squared hinge, by which an edge may miss its target at no cost: 0.3 by default (Helmholtz'
+        implementation, after Turaga et al. 2009).
+    positive_weight : float in 0..1
+        Share of the positive pass: the passes are weighted by 2 w and 2 (1 - w), both by 1 at the default.
+    normalization : "pass", "pairs" or "none"
+        Counts are divided by their sum over the pass, so that each pass is a mean over its pairs; by the sum
+        over both passes, so that every pair counts alike; or not at all.
+    offset_weights : (k,) float, optional
+        Weight of each channel, not negative; 1 by default. It multiplies the normalised counts.
+    reduction : "mean", "sum" or "none"
+        Over the samples of the batch; "none" returns one number per sample.
 
     Returns
     -------
-    scalar Tensor
-        Differentiable with respect to `prediction`; the counts are constants.
+    Tensor
+        Scalar, or (n,) with `reduction` "none". Differentiable with respect to `prediction`; the counts are
+        constants. A pass without pairs contributes 0.
 
     Raises
     ------
     DtypeError, ShapeError, ArgumentError, DeviceError
-        Before any work, if the inputs do not fit each other or a prediction is not finite.
+        Before any work, if the inputs do not fit each other, a prediction is not finite or (without
+        `from_logits`) not in 0..1, or an option has no effect.
 
     References
     ----------
-    Turaga et al. 2009; Funke et al. 2019 (see `malis_pair_counts`). The loss of a pass is normalised per
-    pass, as in the TensorFlow interface of TuragaLab's implementation.
+    Turaga et al. 2009; Funke et al. 2019 (see `objectwise.maps.malis_pair_counts`). Normalisation per pass is
+    that of TuragaLab's implementation.
 
     Examples
     --------
     >>> chain = torch.tensor([[[[0.0, 0.9, 0.4, 0.8]]]])
-    >>> malis_loss(chain, torch.tensor([[[1, 1, 2, 2]]]), [[0, -1]])  # (0.01 + 0.04) / 2 + 0.16
+    >>> labels = torch.tensor([[[1, 1, 2, 2]]])
+    >>> malis_loss(chain, labels, [[0, -1]], from_logits=False)  # (0.01 + 0.04) / 2 + 0.16
     tensor(0.1850)
     """
+    options = EdgeLoss(edge_loss, margin)
+    options.check()
+    check_choice(reduction, REDUCTIONS, name="reduction")
     check_edge_prediction(prediction, labels, offsets)
-    weights = _pass_weights(prediction, labels, offsets, constrained=constrained)
+    channel_weights = _channel_weights(offset_weights, prediction)
+    if not 0 <= positive_weight <= 1:
+        raise ArgumentError(f"`positive_weight` must be in 0..1, got {positive_weight}")
+    weights = malis_weights(
+        prediction,
+        labels,
+        offsets,
+        from_logits=from_logits,
+        constrained=constrained,
+        edge_mask=edge_mask,
+        unlabelled=unlabelled,
+        normalization=normalization,
+    )
     with torch.autocast(prediction.device.type, enabled=False):
-        affinities = prediction.to(weights.dtype)
-        if from_logits:
-            affinities = affinities.sigmoid()
-        missing = weights[0] * (1 - affinities) ** 2
-        surplus = weights[1] * affinities**2
-        total: Tensor = (missing + surplus).sum() / len(prediction)
-        return total
+        values = prediction.to(weights.positive.dtype)
+        positive = weights.positive * options(values, target=1, from_logits=from_logits)
+        negative = weights.negative * options(values, target=0, from_logits=from_logits)
+        edges = 2 * positive_weight * positive + 2 * (1 - positive_weight) * negative
+        if channel_weights is not None:
+            edges = edges * channel_weights
+        samples: Tensor = edges.flatten(1).sum(1)
+        if reduction == "none":
+            return samples
+        return samples.mean() if reduction == "mean" else samples.sum()
 
 
 class MalisLoss(nn.Module):
@@ -79,54 +123,100 @@ class MalisLoss(nn.Module):
 
     Parameters
     ----------
-    offsets, constrained, from_logits
-        As in `malis_loss`; predictions are logits by default, as networks return them.
+    offsets : Neighborhood or (k, ndim) int, voxels
+    from_logits, constrained, edge_loss, margin, positive_weight, normalization, offset_weights, reduction
+        As in `malis_loss`.
+
+    Raises
+    ------
+    ShapeError, DtypeError, ArgumentError
+        If an option is out of its range or has no effect.
     """
 
-    def __init__(self, offsets: Offsets, *, constrained: bool = True, from_logits: bool = True) -> None:
+    def __init__(
+        self,
+        offsets: Offsets,
+        *,
+        from_logits: bool = True,
+        constrained: bool = True,
+        edge_loss: str = "squared",
+        margin: float | None = None,
+        positive_weight: float = 0.5,
+        normalization: str = "pass",
+        offset_weights: Sequence[float] | None = None,
+        reduction: str = "mean",
+    ) -> None:
         super().__init__()
         self.neighborhood = offsets if isinstance(offsets, Neighborhood) else Neighborhood(offsets)
-        self.constrained = constrained
-        self.from_logits = from_logits
+        EdgeLoss(edge_loss, margin).check()
+        self.structure = {
+            "from_logits": from_logits,
+            "constrained": constrained,
+            "normalization": normalization,
+        }
+        self.cost = {
+            "edge_loss": edge_loss,
+            "margin": margin,
+            "positive_weight": positive_weight,
+            "offset_weights": offset_weights,
+            "reduction": reduction,
+        }
 
-    def forward(self, prediction: Tensor, labels: Tensor) -> Tensor:
-        """Return the scalar loss of `prediction` (n, k, *spatial) against `labels` (n, *spatial)."""
+    def forward(
+        self,
+        prediction: Tensor,
+        labels: Tensor,
+        *,
+        edge_mask: Tensor | None = None,
+        unlabelled: Tensor | None = None,
+    ) -> Tensor:
+        """Return the loss of `prediction` (n, k, *spatial) against `labels` (n, *spatial)."""
         return malis_loss(
             prediction,
             labels,
             self.neighborhood,
-            constrained=self.constrained,
-            from_logits=self.from_logits,
+            edge_mask=edge_mask,
+            unlabelled=unlabelled,
+            **self.structure,  # type: ignore[arg-type]
+            **self.cost,  # type: ignore[arg-type]
         )
+
+    def weights(
+        self,
+        prediction: Tensor,
+        labels: Tensor,
+        *,
+        edge_mask: Tensor | None = None,
+        unlabelled: Tensor | None = None,
+    ) -> MalisWeights:
+        """Return the weights that the loss would use, to look at or to save."""
+        weights: MalisWeights = malis_weights(
+            prediction,
+            labels,
+            self.neighborhood,
+            edge_mask=edge_mask,
+            unlabelled=unlabelled,
+            **self.structure,
+        )
+        return weights
 
     def extra_repr(self) -> str:
         """Show the options."""
-        return (
-            f"offsets={list(self.neighborhood.offsets)}, constrained={self.constrained}, "
-            f"from_logits={self.from_logits}"
-        )
+        options = {"offsets": list(self.neighborhood.offsets), **self.structure, **self.cost}
+        return ", ".join(f"{name}={value!r}" for name, value in options.items() if value is not None)
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]  # NumPy and Numba: a compiled model calls them as they are
-def _pass_weights(prediction: Tensor, labels: Tensor, offsets: Offsets, *, constrained: bool) -> Tensor:
-    """Return the normalised counts of both passes: (2, n, k, *spatial) on the device of `prediction`."""
+def _channel_weights(offset_weights: Sequence[float] | None, prediction: Tensor) -> Tensor | None:
+    """Return the weights as (k, 1, ...) on the device of `prediction`."""
+    if offset_weights is None:
+        return None
     dtype = torch.float64 if prediction.dtype == torch.float64 else torch.float32
-    values = prediction.detach().to("cpu", dtype).numpy()
-    ids = labels.detach().cpu().numpy()
-
-    def count(sample: int) -> PairCounts:
-        return malis_pair_counts(values[sample], ids[sample], offsets, constrained=constrained)
-
-    # The kernels release the GIL: samples are counted side by side.
-    with ThreadPoolExecutor(min(len(values), os.cpu_count() or 1)) as pool:
-        counts = list(pool.map(count, range(len(values))))
-    weights = np.stack(
-        [[_normalised(one.positive) for one in counts], [_normalised(one.negative) for one in counts]]
-    )
-    return torch.from_numpy(weights).to(prediction.device, dtype)
-
-
-def _normalised(counts: np.ndarray) -> np.ndarray:
-    """Divide counts by their sum, in float64; no pairs give no weights."""
-    total = counts.sum(dtype=np.float64)
-    return counts / total if total else counts.astype(np.float64)
+    weights = torch.as_tensor(offset_weights, dtype=dtype, device=prediction.device)
+    if tuple(weights.shape) != (prediction.shape[1],):
+        raise ShapeError(
+            f"`offset_weights` must hold one number per channel ({prediction.shape[1]}), "
+            f"got shape {tuple(weights.shape)}"
+        )
+    if not bool((weights >= 0).all()) or not bool(torch.isfinite(weights).all()):
+        raise ArgumentError(f"`offset_weights` must be finite and not negative, got {list(offset_weights)}")
+    return weights.reshape(-1, *[1] * (prediction.ndim - 2))
