@@ -16,8 +16,8 @@ def test_every_public_name_loads(name):
 
 def test_the_names_for_type_checkers_are_those_that_load():
     tree = ast.parse(Path(objectwise.__file__).read_text())
-    typed = {(node.module, alias.name) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
-             for alias in node.names if node.module.startswith("objectwise.")}  # fmt: skip
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    typed = {(node.module, alias.name) for node in block.body for alias in node.names}
     assert typed == {(home, name) for name, home in objectwise._HOMES.items()}
     assert sorted(objectwise.__all__) == sorted(objectwise._HOMES)
 
@@ -42,3 +42,54 @@ def test_the_array_path_does_not_import_torch():
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "False"
+
+
+def run_without(packages: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a process in which some packages seem not to be installed."""
+    blocked = f"import sys; sys.modules.update(dict.fromkeys({packages.split()!r}))\n"
+    if arguments[0] == "-m":
+        code = f"import runpy; sys.argv[1:] = {arguments[2:]!r}; runpy.run_module({arguments[1]!r}, run_name='__main__')"
+    else:
+        code = arguments[0]
+    return subprocess.run([sys.executable, "-c", blocked + code], capture_output=True, text=True, check=False)
+
+
+PIPELINE = "monai lightning tensorboard h5py tifffile imagecodecs PIL nibabel zarr pydantic yaml typer rich matplotlib jinja2"
+
+
+@pytest.mark.parametrize("arguments", [(), ("run", "my.yaml")])
+def test_the_command_line_names_the_extra_it_needs(arguments):
+    ended = run_without(PIPELINE, "-m", "objectwise", *arguments)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == "error: `objectwise` needs the package typer; install objectwise[pipeline]\n"
+
+
+def test_a_command_names_the_extra_it_needs():
+    ended = run_without("matplotlib", "-m", "objectwise", "report", "nowhere")
+    said = "error: `objectwise report` needs the package matplotlib; install objectwise[pipeline]\n"
+    assert (ended.returncode, ended.stderr) == (2, said)
+
+
+@pytest.mark.parametrize(
+    ("name", "package"), [("AffinityUNet", "monai"), ("RunConfig", "pydantic"), ("load_config", "pydantic")]
+)
+def test_a_name_of_the_pipeline_names_the_extra_it_needs(name, package):
+    code = (
+        "import objectwise\n"
+        f"try: objectwise.{name}\n"
+        "except objectwise.errors.MissingPackageError as error: print(error, isinstance(error, ImportError))"
+    )
+    ended = run_without(PIPELINE, code)
+    said = f"`objectwise.{name}` needs the package {package}; install objectwise[pipeline] True\n"
+    assert (ended.stdout, ended.stderr) == (said, "")
+
+
+def test_every_other_name_needs_the_base_install_only():
+    others = sorted(set(objectwise.__all__) - {"AffinityUNet", "RunConfig", "load_config"})
+    ended = run_without(PIPELINE, f"import objectwise; [getattr(objectwise, name) for name in {others}]")
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_missing_module_of_our_own_is_not_blamed_on_the_install():
+    ended = run_without("objectwise.losses.malis", "import objectwise; objectwise.MalisLoss")
+    assert "ModuleNotFoundError: import of objectwise.losses.malis halted" in ended.stderr

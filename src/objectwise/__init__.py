@@ -6,6 +6,8 @@ The names below load when they are first used: `import objectwise` alone imports
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from objectwise.errors import needs_extra
+
 if TYPE_CHECKING:
     from objectwise.config import RunConfig, load_config
     from objectwise.data import neuropil_phantom, read_volume, write_volume
@@ -57,7 +59,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        with needs_extra(f"objectwise.{name}"):
+            return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'objectwise' has no attribute {name!r}")
 
 

@@ -3,6 +3,11 @@
 Each class is also the built-in a caller would expect, so `except ValueError` keeps working.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class ObjectwiseError(Exception):
     """Base of every error that objectwise raises on purpose."""
@@ -34,3 +39,21 @@ class ConfigError(ArgumentError):
 
 class CheckpointError(ObjectwiseError, OSError):
     """Saved weights or a saved training state are missing, damaged, or of another network or run."""
+
+
+class MissingPackageError(ObjectwiseError, ImportError):
+    """Something needs a package that comes with an extra of the install."""
+
+
+@contextmanager
+def needs_extra(subject: str, extra: str = "pipeline") -> Iterator[None]:
+    """Say which extra to install where an import fails for want of a package of others."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "objectwise").partition(".")[0]
+        if package == "objectwise":
+            raise
+        raise MissingPackageError(
+            f"`{subject}` needs the package {package}; install objectwise[{extra}]"
+        ) from error

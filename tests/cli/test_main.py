@@ -56,7 +56,7 @@ def test_help_answers_at_once():
         return min(times)
 
     typer_alone = seconds("-c", "import typer, typer.rich_utils")
-    assert seconds("-m", "objectwise.cli", "--help") < typer_alone + 0.5
+    assert seconds("-m", "objectwise", "--help") < typer_alone + 0.5
 
 
 def test_version_is_printed():
@@ -96,12 +96,12 @@ def test_misuse_is_one_sentence_and_writes_nothing(tmp_path: Path, arguments: li
 
 
 def test_misuse_from_a_shell_exits_with_two_and_debug_shows_where(tmp_path: Path):
-    ended = python("-m", "objectwise.cli", "run", str(tmp_path / "nowhere.yaml"))
+    ended = python("-m", "objectwise", "run", str(tmp_path / "nowhere.yaml"))
     assert ended.returncode == 2
     assert ended.stdout == ""
     assert ended.stderr.startswith("error: the configuration ")
     assert ended.stderr.count("\n") == 1
-    ended = python("-m", "objectwise.cli", "run", str(tmp_path / "nowhere.yaml"), "--debug")
+    ended = python("-m", "objectwise", "run", str(tmp_path / "nowhere.yaml"), "--debug")
     assert ended.returncode == 2
     assert "Traceback" in ended.stderr
 

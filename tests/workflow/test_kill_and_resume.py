@@ -19,7 +19,7 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 def start(config: Path, directory: Path) -> subprocess.Popen[str]:
     """Begin the run in a process of its own."""
-    command = [sys.executable, "-m", "objectwise.cli", "run", str(config), "--output", str(directory)]
+    command = [sys.executable, "-m", "objectwise", "run", str(config), "--output", str(directory)]
     return subprocess.Popen(
         command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

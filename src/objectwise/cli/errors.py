@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 
 import typer
 
-from objectwise.errors import ObjectwiseError
+from objectwise.errors import ObjectwiseError, needs_extra
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,7 +36,8 @@ def one_sentence(*, resumes: bool = False) -> Callable[[Callable[P, R]], Callabl
         @functools.wraps(command)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
             try:
-                return command(*args, **kwargs)
+                with needs_extra(f"objectwise {command.__name__}"):
+                    return command(*args, **kwargs)
             except (typer.Exit, typer.Abort, typer.BadParameter):
                 raise
             except ObjectwiseError as error:

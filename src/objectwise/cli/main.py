@@ -66,8 +66,3 @@ def options(
 ) -> None:
     """Handle the options before a command."""
     Debugging.on = debug
-
-
-def main() -> None:
-    """Run the command line."""
-    app()
