@@ -71,7 +71,7 @@ def test_a_command_names_the_extra_it_needs():
 
 
 @pytest.mark.parametrize(
-    ("name", "package"), [("AffinityUNet", "monai"), ("RunConfig", "pydantic"), ("load_config", "pydantic")]
+    ("name", "package"), [("AffinityUNet", "monai"), ("RunConfig", "yaml"), ("load_config", "yaml")]
 )
 def test_a_name_of_the_pipeline_names_the_extra_it_needs(name, package):
     code = (
