@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from objectwise.data import describe_volume, read_labels, read_volume, write_volume
+from objectwise.data import describe_volume, read_labels, read_volume, volume_exists, write_volume
 from objectwise.errors import ArgumentError, DtypeError, ShapeError, VolumeError
 from tests.data.test_volumes import SINGLE, STACK, numbers
 
@@ -220,3 +220,16 @@ def test_sections_that_are_no_two_integers_are_refused(sections: object, tmp_pat
     for reader in (read_volume, describe_volume):
         with pytest.raises(ArgumentError, match=r"`sections` must be two integers, first"):
             reader(tmp_path / "v.h5:raw", sections=sections)
+
+
+def test_what_would_be_replaced_is_known_before_writing(tmp_path: Path) -> None:
+    for name in ("v.h5:a/b", "v.tif", "v.zarr:a", "v"):
+        assert not volume_exists(tmp_path / name)
+        write_volume(tmp_path / name, numbers((2, 3, 4)))
+        assert volume_exists(tmp_path / name)
+    assert not volume_exists(tmp_path / "v.h5:a/c")
+    with pytest.raises(VolumeError, match="got a group, which is never replaced"):
+        volume_exists(tmp_path / "v.h5:a")
+    (tmp_path / "text.h5").write_text("words")
+    with pytest.raises(VolumeError, match=r"text\.h5:a` must be a place where a HDF5 can be written"):
+        volume_exists(tmp_path / "text.h5:a")

@@ -61,3 +61,17 @@ def test_wrong_places_and_tables_are_named(tmp_path: Path):
         read_affinities(f"{tmp_path}/c.h5")
     with pytest.raises(VolumeError, match=r"must hold affinities \(k, z, y, x\) as floats"):
         read_affinities(f"{tmp_path}/c.h5:raw")
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_file_that_is_no_hdf5_is_not_written_over(tmp_path: Path, overwrite: bool):
+    (tmp_path / "a.h5").write_text("words")
+    with pytest.raises(VolumeError, match=r"a\.h5:volumes/predictions/affinities` must be a place where"):
+        write_affinities(tmp_path / "a.h5", affinities(), OFFSETS, overwrite=overwrite)
+    assert (tmp_path / "a.h5").read_text() == "words"
+
+
+def test_group_is_never_replaced(tmp_path: Path):
+    write_affinities(f"{tmp_path}/a.h5", affinities(), OFFSETS)
+    with pytest.raises(VolumeError, match="got a group, which is never replaced"):
+        write_affinities(f"{tmp_path}/a.h5:volumes/predictions", affinities(), OFFSETS, overwrite=True)

@@ -12,6 +12,7 @@ from objectwise.data.volumes import (
     describe_volume,
     read_labels,
     read_volume,
+    volume_exists,
     write_volume,
 )
 
@@ -34,6 +35,7 @@ __all__ = [
     "raw_range",
     "read_labels",
     "read_volume",
+    "volume_exists",
     "write_volume",
 ]
 

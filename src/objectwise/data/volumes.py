@@ -198,6 +198,22 @@ def check_pair(raw: VolumeInfo, labels: VolumeInfo) -> None:
         )
 
 
+def volume_exists(location: str | Path) -> bool:
+    """Say whether `write_volume` would have to replace something at this location.
+
+    Raises
+    ------
+    VolumeError
+        If nothing can ever be written there: a damaged or foreign file is in the way, or what is never
+        replaced (a group, a folder that holds anything else than PNGs).
+    ArgumentError
+        If the location has an unknown extension.
+    """
+    place = parse_location(location)
+    with one_sentence(place, "write"):
+        return _format(place).exists(place)
+
+
 def write_volume(
     location: str | Path,
     array: AnyArray,

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectwise.checks import check_affinities, check_graph, check_offsets
-from objectwise.data.formats.common import parse_location
+from objectwise.data import volume_exists
+from objectwise.data.formats.common import one_sentence, parse_location
 from objectwise.errors import ArgumentError, ShapeError, VolumeError
 
 DEFAULT_DATASET = "volumes/predictions/affinities"
@@ -63,26 +64,22 @@ def write_affinities(
     check_affinities(affinities)
     check_graph(affinities.shape[0], affinities.shape[1:], table)
     path, name = _hdf5_place(location)
-    if not overwrite:
-        require_new_affinities(location)
-    try:
-        with replaced_file(path) as partial:
-            if path.exists():
-                shutil.copyfile(path, partial)
-            with h5py.File(partial, "a") as file:
-                if name in file:
-                    del file[name]
-                # No gzip: it takes longer than the prediction and gains a few percent on noisy floats.
-                # A section over all channels is one row of chunks, because the report reads sections.
-                chunks = (affinities.shape[0], 1, *(min(size, _CHUNK) for size in affinities.shape[2:]))
-                dataset = file.create_dataset(name, data=affinities, chunks=chunks, fletcher32=True)
-                dataset.attrs["resolution"] = np.asarray(voxel_size, dtype=np.float64)
-                dataset.attrs["offset"] = np.asarray(offset, dtype=np.float64)
-                dataset.attrs["offsets"] = table
-    except (OSError, ValueError) as error:
-        raise VolumeError(
-            f"`{location}` must be a place where an HDF5 file can be written, got {error}"
-        ) from error
+    place = parse_location(f"{path}:{name}")
+    if volume_exists(str(place)) and not overwrite:
+        raise VolumeError(f"`{location}` must not exist yet, got a data set; overwrite=True replaces it")
+    with one_sentence(place, "write"), replaced_file(path) as partial:
+        if path.exists():
+            shutil.copyfile(path, partial)
+        with h5py.File(partial, "a") as file:
+            if name in file:
+                del file[name]
+            # No gzip: it takes longer than the prediction and gains a few percent on noisy floats.
+            # A section over all channels is one row of chunks, because the report reads sections.
+            chunks = (affinities.shape[0], 1, *(min(size, _CHUNK) for size in affinities.shape[2:]))
+            dataset = file.create_dataset(name, data=affinities, chunks=chunks, fletcher32=True)
+            dataset.attrs["resolution"] = np.asarray(voxel_size, dtype=np.float64)
+            dataset.attrs["offset"] = np.asarray(offset, dtype=np.float64)
+            dataset.attrs["offsets"] = table
 
 
 def read_affinities(location: str | Path, *, section: int | None = None) -> AffinityVolume:
@@ -126,17 +123,6 @@ def read_affinities(location: str | Path, *, section: int | None = None) -> Affi
         if isinstance(error, VolumeError):
             raise
         raise VolumeError(f"`{location}` must be a readable HDF5 file, got {error}") from error
-
-
-def require_new_affinities(location: str | Path) -> None:
-    """Raise VolumeError if a data set is there already."""
-    import h5py
-
-    path, name = _hdf5_place(location)
-    if path.exists():
-        with h5py.File(path, "r") as file:
-            if name in file:
-                raise VolumeError(f"`{location}` must not exist yet, got a data set; overwrite it on purpose")
 
 
 def _hdf5_place(location: str | Path) -> tuple[Path, str]:
