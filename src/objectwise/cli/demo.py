@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from objectwise.cli.errors import one_sentence
+from objectwise.cli.errors import one_sentence, resumable
 from objectwise.cli.options import Json
 
 
-@one_sentence(resumes=True)
+@one_sentence
 def demo(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where everything goes; made if missing.")],
     seed: Annotated[int, typer.Option(min=0, help="Seed of phantom, weights and patches.")] = 0,
@@ -28,7 +28,8 @@ def demo(
     from objectwise.cli.text import as_json, score, table
     from objectwise.workflow.demo import run_demo
 
-    outcome = run_demo(directory, seed=seed, reporter=TerminalReporter())
+    with resumable():
+        outcome = run_demo(directory, seed=seed, reporter=TerminalReporter())
     if json:
         print(as_json({"report": outcome.report, "runs": outcome.scores}))
         return

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 import typer
@@ -16,6 +17,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+_RESUMES = "the same command resumes the run"
 
 
 def say(text: str) -> None:
@@ -23,38 +25,38 @@ def say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def one_sentence(*, resumes: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Turn what a command raises into a sentence on stderr and an exit code.
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Note on whatever stops this block that the same command, given again, goes on from there."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(_RESUMES)
+        raise
 
-    Parameters
-    ----------
-    resumes : bool
-        Whether the same command, given again, continues what was stopped.
-    """
 
-    def decorate(command: Callable[P, R]) -> Callable[P, R]:
-        @functools.wraps(command)
-        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-            try:
-                with needs_extra(f"objectwise {command.__name__}"):
-                    return command(*args, **kwargs)
-            except (typer.Exit, typer.Abort, typer.BadParameter):
-                raise
-            except ObjectwiseError as error:
-                _explain(f"error: {error}")
-                raise typer.Exit(MISUSED) from error
-            except KeyboardInterrupt as error:
-                again = "; the same command resumes the run" if resumes else "; nothing was half written"
-                say(f"\ninterrupted{again}")
-                raise typer.Exit(INTERRUPTED) from error
-            except Exception as error:
-                again = "; the same command resumes the run" if resumes else ""
-                _explain(f"failed: {type(error).__name__}: {error}{again} (--debug shows where)")
-                raise typer.Exit(FAILED) from error
+def one_sentence(command: Callable[P, R]) -> Callable[P, R]:
+    """Turn what a command raises into a sentence on stderr and an exit code."""
 
-        return guarded
+    @functools.wraps(command)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            with needs_extra(f"objectwise {command.__name__}"):
+                return command(*args, **kwargs)
+        except (typer.Exit, typer.Abort, typer.BadParameter):
+            raise
+        except ObjectwiseError as error:
+            _explain(f"error: {error}")
+            raise typer.Exit(MISUSED) from error
+        except KeyboardInterrupt as error:
+            say(f"\ninterrupted; {_RESUMES if _resumes(error) else 'nothing was half written'}")
+            raise typer.Exit(INTERRUPTED) from error
+        except Exception as error:
+            again = f"; {_RESUMES}" if _resumes(error) else ""
+            _explain(f"failed: {type(error).__name__}: {error}{again} (--debug shows where)")
+            raise typer.Exit(FAILED) from error
 
-    return decorate
+    return guarded
 
 
 class Debugging:
@@ -67,3 +69,7 @@ def _explain(sentence: str) -> None:
     if Debugging.on:
         traceback.print_exc()
     say(sentence)
+
+
+def _resumes(error: BaseException) -> bool:
+    return _RESUMES in getattr(error, "__notes__", ())

@@ -13,7 +13,7 @@ from objectwise.cli.steps import do_steps
 from objectwise.errors import ArgumentError
 
 
-@one_sentence(resumes=True)
+@one_sentence
 def evaluate(
     config: OptionalTarget = None,
     *,

@@ -58,7 +58,7 @@ def on_files(
     needs : those of them that must be given
     run_only : options that mean something for a run only
     """
-    given = [name for name, value in files.items() if value not in (None, False)]
+    given = [name for name, value in files.items() if _is_given(value)]
     if target is not None:
         if given:
             raise ArgumentError(
@@ -68,13 +68,18 @@ def on_files(
         return False
     if not given:
         raise ArgumentError(f"a configuration must be given, or files ({', '.join(needs)}), got neither")
-    missing = [name for name in needs if files[name] in (None, False)]
+    missing = [name for name in needs if not _is_given(files[name])]
     if missing:
         raise ArgumentError(f"`{missing[0]}` must be given to work on files, got only {', '.join(given)}")
-    strange = [name for name, value in run_only.items() if value not in (None, False, [])]
+    strange = [name for name, value in run_only.items() if _is_given(value)]
     if strange:
         raise ArgumentError(f"`{strange[0]}` must come with a configuration, got files")
     return True
+
+
+def _is_given(value: Any) -> bool:
+    # Not `in (None, False)`: 0 equals False, and is a threshold and a size all the same.
+    return not (value is None or value is False or value == [])
 
 
 def sections_of(text: str | None) -> tuple[int, int] | None:
@@ -129,18 +134,9 @@ def in_container(location: str, inner: str) -> str:
 
 
 def require_new(location: str, *, overwrite: bool) -> None:
-    """Refuse an output that is there already; asked before any work is done."""
-    from objectwise.data.formats.common import parse_location
+    """Refuse an output that is there already, or can never be; asked before any work is done."""
+    from objectwise.data import volume_exists
     from objectwise.errors import VolumeError
 
-    place = parse_location(location)
-    there = place.path.exists()
-    if there and place.format == "HDF5" and place.inner:
-        import h5py
-
-        with h5py.File(place.path, "r") as file:
-            there = place.inner in file
-    elif there and place.inner:
-        there = (place.path / place.inner).exists()
-    if there and not overwrite:
+    if volume_exists(location) and not overwrite:
         raise VolumeError(f"`--output` must not exist yet, got {location}; pass --overwrite to replace it")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from objectwise.networks import AffinityUNet
 
 
-@one_sentence(resumes=True)
+@one_sentence
 def predict(
     config: OptionalTarget = None,
     *,

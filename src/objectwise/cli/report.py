@@ -12,7 +12,7 @@ from objectwise.cli.options import Overwrite
 from objectwise.errors import ArgumentError
 
 
-@one_sentence()
+@one_sentence
 def report(
     directories: Annotated[
         list[Path], typer.Argument(metavar="RUN_DIR...", help="One run, or several to compare.")

@@ -22,7 +22,7 @@ from objectwise.cli.steps import do_steps
 from objectwise.errors import ArgumentError
 
 
-@one_sentence(resumes=True)
+@one_sentence
 def segment(
     config: OptionalTarget = None,
     *,
@@ -134,6 +134,8 @@ def _segment_file(
     from objectwise.segmentation import segment as segment_affinities
 
     check_choice(options["method"], tuple(METHODS), name="--method")
+    if not 0 <= options["threshold"] <= 1:
+        raise ArgumentError(f"`--threshold` must lie in 0..1, got {options['threshold']:g}")
     place = in_container(output, "volumes/labels/segmentation")
     require_new(place, overwrite=overwrite)
     volume = read_affinities(affinities)

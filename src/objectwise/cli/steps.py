@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from objectwise.cli.errors import resumable
 from objectwise.cli.text import as_json, score_table, table
 from objectwise.errors import ArgumentError
 
@@ -30,9 +31,9 @@ def do_steps(
     from objectwise.workflow import STEPS, run
 
     steps = tuple(only or STEPS)
-    done = run(
-        config, directory, only=steps, overwrite=overwrite, dry_run=dry_run, reporter=TerminalReporter()
-    )
+    reporter = TerminalReporter()
+    with resumable():
+        done = run(config, directory, only=steps, overwrite=overwrite, dry_run=dry_run, reporter=reporter)
     if dry_run:
         print(as_json(plan_of(done, steps)) if json else plan_text(done, steps))
     else:

@@ -7,7 +7,7 @@ from objectwise.cli.options import DryRun, Json, Overwrite, RunOutput, Settings,
 from objectwise.cli.steps import do_steps
 
 
-@one_sentence(resumes=True)
+@one_sentence
 def train(
     config: Target,
     *,

@@ -1,0 +1,77 @@
+"""The commands on plain files: options are told apart from their absence, and outputs looked at first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from objectwise.data import read_volume, write_volume
+from tests.cli.test_main import call, write_truth
+
+
+@pytest.fixture
+def affinities(tmp_path: Path) -> str:
+    """Affinities of a few cells."""
+    return write_truth(tmp_path)[1]
+
+
+def test_zero_counts_as_given(tmp_path: Path, affinities: str):
+    place = f"{tmp_path}/s.h5:labels"
+    arguments = ["segment", "--affinities", affinities, "--output", place, "--threshold", 0]
+    assert "objects:" in call(*arguments, "--minimum-size", 0)
+    assert read_volume(place).array.max() > 1
+    text = call("segment", tmp_path, "--threshold", 0, code=2)
+    assert "`--threshold` must not be given together with a run" in text
+    text = call("segment", tmp_path, "--minimum-size", 0, code=2)
+    assert "`--minimum-size` must not be given together with a run" in text
+
+
+@pytest.mark.parametrize("threshold", [5, -0.5, "nan"])
+def test_threshold_out_of_range_is_refused(tmp_path: Path, affinities: str, threshold: object):
+    text = call(
+        "segment", "--affinities", affinities, "--output", tmp_path / "s.h5", "--threshold", threshold, code=2
+    )
+    assert f"`--threshold` must lie in 0..1, got {threshold}" in text
+
+
+@pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
+def test_output_that_is_no_hdf5_is_refused_in_a_sentence(
+    tmp_path: Path, affinities: str, overwrite: list[str]
+):
+    file = tmp_path / "text.h5"
+    file.write_text("the only copy of something else")
+    text = call(
+        "segment", "--affinities", affinities, "--threshold", 0.5, "--output", file, *overwrite, code=2
+    )
+    assert text.startswith(f"error: `{file}:volumes/labels/segmentation` must be a place where a HDF5")
+    assert "resumes" not in text
+    assert file.read_text() == "the only copy of something else"
+
+
+def test_output_in_a_foreign_format_is_looked_at_by_its_own_rules(tmp_path: Path, affinities: str):
+    arguments = ["segment", "--affinities", affinities, "--threshold", 0.5, "--output"]
+    call(*arguments, tmp_path / "s.tif")
+    assert "must not exist yet" in call(*arguments, tmp_path / "s.tif", code=2)
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("one")
+    assert "must hold nothing but PNGs" in call(*arguments, tmp_path / "thesis", code=2)
+
+
+def test_failure_on_files_promises_no_resuming(
+    tmp_path: Path, affinities: str, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError("too big")
+
+    monkeypatch.setattr("objectwise.segmentation.segment", fail)
+    arguments = ["segment", "--affinities", affinities, "--threshold", 0.5, "--output", tmp_path / "s.h5"]
+    text = call(*arguments, code=1)
+    assert text == "failed: MemoryError: too big (--debug shows where)\n"
+
+
+def test_volume_of_another_name_joins_the_file(tmp_path: Path, affinities: str):
+    write_volume(f"{tmp_path}/s.h5:raw", np.ones((2, 2, 2), np.uint8))
+    call("segment", "--affinities", affinities, "--threshold", 0.5, "--output", f"{tmp_path}/s.h5:labels")
+    assert read_volume(f"{tmp_path}/s.h5:raw").array.shape == (2, 2, 2)
