@@ -33,8 +33,10 @@ class Run:
         return any(step.name == name and step.state() == "complete" for step in self.steps)
 
     def scores(self) -> dict[str, Any] | None:
-        """Return the content of scores.json, or None where nothing was evaluated yet."""
-        found: dict[str, Any] | None = read_json(self.directory.scores)
+        """Return the content of scores.json, or None where this segmentation was not evaluated yet."""
+        found: dict[str, Any] | None = (
+            read_json(self.directory.scores) if self.is_complete("evaluate") else None
+        )
         return found
 
 

@@ -20,6 +20,8 @@ from objectwise.config.models import RunConfig, VolumeConfig
 
 AFFINITIES = "volumes/predictions/affinities"
 SEGMENTATION = "volumes/labels/segmentation"
+MARKER = "complete.json"
+"""In a step's folder: the step is complete."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,10 @@ class RunDirectory:
     def report(self) -> Path:
         """The page."""
         return self.path / "report.html"
+
+    def has_completed(self, step: str) -> bool:
+        """Say whether the folder of a step bears its mark: its results belong to config.yaml."""
+        return (self.path / step / MARKER).is_file()
 
     def affinities_file(self, volume: str) -> Path:
         """Return the file that holds a volume's affinities."""

@@ -53,20 +53,21 @@ def run_names(directories: Sequence[str | Path]) -> list[str]:
 
 
 def read_run(directory: Path) -> RunContent:
-    """Read what a run directory holds so far, as the content of a report."""
+    """Read what the complete steps of a run left so far, as the content of a report."""
     here = RunDirectory(directory)
     if not here.config.is_file():
         raise ArgumentError(f"`directory` must be a run with a config.yaml, got {directory}")
     config = load_config(here.config)
-    scores = read_json(here.scores) or {}
-    chosen = read_json(here.threshold) or {}
+    # A step begun again for another configuration has lost its mark and still has its old results.
+    scores = (read_json(here.scores) if here.has_completed("evaluate") else None) or {}
+    chosen = (read_json(here.threshold) if here.has_completed("segment") else None) or {}
     metrics = here.train / "metrics.csv"
     return RunContent(
         name=directory.resolve().name,
         volumes=[
             _volume(config, here, volume, scores.get("volumes", {}).get(volume.name, {}))
             for volume in segmented_volumes(config)
-            if here.segmentation_file(volume.name).is_file()
+            if here.has_completed("segment") and here.segmentation_file(volume.name).is_file()
         ],
         config_yaml=dump_config(config),
         curves=read_curves(metrics) if metrics.is_file() else {},
@@ -84,7 +85,7 @@ def _volume(
     truth = None
     if volume.labels is not None:
         truth = read_label_stack(volume.labels, volume.sections).array
-    has_affinities = here.affinities_file(volume.name).is_file()
+    has_affinities = here.has_completed("predict") and here.affinities_file(volume.name).is_file()
     size = raw.voxel_size
     return VolumeContent(
         name=volume.name,

@@ -15,6 +15,7 @@ from typing import Literal
 
 from objectwise.errors import ArgumentError
 from objectwise.workflow.atomic import read_json, write_json
+from objectwise.workflow.layout import MARKER
 from objectwise.workflow.reporter import Reporter
 
 State = Literal["complete", "started", "outdated", "to do"]
@@ -45,7 +46,7 @@ class Step:
     @property
     def marker(self) -> Path:
         """The file that says the step is complete."""
-        return self.folder / "complete.json"
+        return self.folder / MARKER
 
     def state(self) -> State:
         """Say how far the step is.
