@@ -138,6 +138,41 @@ def test_changed_input_is_refused_and_redone_on_purpose(tmp_path: Path, calls: l
     assert calls == ["predict", "segment", "evaluate", "report"]
 
 
+def test_killed_training_is_not_thrown_away_when_an_input_changed(tmp_path: Path, monkeypatch):
+    from objectwise.data import write_volume
+
+    def killed(config, here, reporter):
+        def act(*step):
+            (here.train / "last.ckpt").write_text("hours of work")
+            raise KeyboardInterrupt
+
+        return dict.fromkeys(STEPS, act)
+
+    monkeypatch.setattr("objectwise.workflow.execution.actions_of", killed)
+    config, checkpoint = tiny_config(tmp_path), tmp_path / "run" / "train" / "last.ckpt"
+    with pytest.raises(KeyboardInterrupt):
+        run(config, tmp_path / "run")
+    raw, _ = cells((10, 32, 32), seed=5)
+    write_volume(f"{tmp_path}/train.h5:volumes/raw", raw, voxel_size=(30, 6, 6), overwrite=True)
+    with pytest.raises(
+        ArgumentError, match=r"inputs of step 'train' .* begun with, but raw\.train changed from"
+    ):
+        run(config, tmp_path / "run")
+    assert checkpoint.read_text() == "hours of work"
+
+
+def test_results_of_another_version_are_refused_by_name(tmp_path: Path, calls: list[str], monkeypatch):
+    config = tiny_config(tmp_path)
+    run(config, tmp_path / "run")
+    monkeypatch.setattr("objectwise.workflow.plan.__version__", "99.0")
+    with pytest.raises(
+        ArgumentError, match=r"step 'train' .* but version of objectwise changed from .* to 99\.0"
+    ):
+        run(config, tmp_path / "run")
+    run(config, tmp_path / "run", overwrite=True)
+    assert calls == 2 * list(STEPS)
+
+
 def test_single_step_refuses_to_skip_the_one_before(tmp_path: Path, calls: list[str]):
     config = tiny_config(tmp_path)
     with pytest.raises(ArgumentError, match="step 'segment' needs the step 'train' complete"):

@@ -77,6 +77,7 @@ def test_what_another_fingerprint_left_is_cleared(bench: Bench):
     bench.fail_in = None
     left = bench.steps[1].folder / "left.txt"
     left.write_text("checkpoint")
+    assert states(bench) == ["complete", "outdated", "to do"]
     assert bench.go() == ["two", "three"]
     assert not left.exists()
 
@@ -104,6 +105,15 @@ def test_forgotten_step_is_to_do(bench: Bench):
     bench.change(1)
     forget_outdated(bench.steps)
     assert states(bench) == ["complete", "to do", "complete"]
+
+
+def test_forgotten_beginning_is_to_do(bench: Bench):
+    bench.fail_in = "two"
+    with pytest.raises(RuntimeError):
+        bench.go()
+    bench.change(1)
+    forget_outdated(bench.steps)
+    assert states(bench) == ["complete", "to do", "to do"]
 
 
 @pytest.mark.parametrize("damage", ["missing", "shorter", "marker"])

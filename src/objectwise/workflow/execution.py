@@ -13,7 +13,7 @@ from objectwise.config.models import RunConfig
 from objectwise.errors import ArgumentError, ConfigError
 from objectwise.workflow.actions import actions_of
 from objectwise.workflow.atomic import read_json, write_text
-from objectwise.workflow.fingerprint import InputDigests, first_difference
+from objectwise.workflow.fingerprint import InputDigests, as_json, first_difference
 from objectwise.workflow.layout import RunDirectory
 from objectwise.workflow.plan import STEPS, configuration_tree, plan_steps
 from objectwise.workflow.preflight import check_run
@@ -131,9 +131,14 @@ def _check_directory(config: RunConfig, here: RunDirectory, *, overwrite: bool) 
 def _refuse_outdated(steps: Sequence[Step], here: RunDirectory) -> None:
     for step in steps:
         if step.state() == "outdated":
+            known = step.known()
+            old, new = known.get("parts", {}), as_json(step.parts)
+            key = first_difference(new, old) or "something"
+            word = "completed" if "outputs" in known else "begun"
             raise ArgumentError(
-                f"the inputs of step {step.name!r} in {here.path} must be those it was completed with, "
-                "but they changed; choose another directory, or pass --overwrite to redo what they concern"
+                f"the inputs of step {step.name!r} in {here.path} must be those it was {word} with, but "
+                f"{key} changed from {_value(old, key)} to {_value(new, key)}; "
+                "choose another directory, or pass --overwrite to redo what it concerns"
             )
 
 

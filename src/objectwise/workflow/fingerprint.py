@@ -30,6 +30,11 @@ def fingerprint(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def as_json(content: Any) -> Any:
+    """Return plain data as it is after writing and reading: tuples are lists."""
+    return json.loads(json.dumps(content))
+
+
 def first_difference(mine: Any, other: Any, path: str = "") -> str | None:
     """Return the dotted path of the first place where two trees of plain data differ, or None."""
     if isinstance(mine, dict) and isinstance(other, dict):

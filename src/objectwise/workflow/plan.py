@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from objectwise import __version__
 from objectwise.config.models import RunConfig, VolumeConfig
 from objectwise.workflow.fingerprint import InputDigests, fingerprint
 from objectwise.workflow.layout import (
@@ -54,8 +55,9 @@ def plan_steps(config: RunConfig, run: RunDirectory, digests: InputDigests) -> t
     for name in STEPS:
         parts, inputs, outputs = getattr(needs, name)()
         upstream = steps[-1].fingerprint if steps else None
-        mark = fingerprint({"step": name, "parts": parts, "upstream": upstream})
-        steps.append(Step(name, run.path / name, tuple(map(str, inputs)), tuple(outputs), mark))
+        parts = {"version of objectwise": __version__, "step": name, **parts, "step before": upstream}
+        places = tuple(map(str, inputs)), tuple(outputs)
+        steps.append(Step(name, run.path / name, *places, fingerprint(parts), parts))
     return tuple(steps)
 
 

@@ -1,17 +1,17 @@
 """Steps as data: what each reads and writes, what it depends on, and whether that is done.
 
 A step is done when its complete.json, written last, names the same fingerprint, and its outputs are there in
-the size they were written. The fingerprint holds the parts of the configuration that the step depends on, the
-digests of its inputs and the fingerprint of the step before.
+the size they were written. The fingerprint is that of the parts: the keys of the configuration that the step
+depends on, the digests of its inputs, the version of objectwise, and the fingerprint of the step before.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from objectwise.errors import ArgumentError
 from objectwise.workflow.atomic import read_json, write_json
@@ -35,6 +35,8 @@ class Step:
     outputs : files it leaves behind
     fingerprint : str
         Of everything the outputs depend on.
+    parts : plain data, optional
+        What the fingerprint was taken from; kept to say what changed.
     """
 
     name: str
@@ -42,44 +44,59 @@ class Step:
     inputs: tuple[str, ...]
     outputs: tuple[Path, ...]
     fingerprint: str
+    parts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def marker(self) -> Path:
         """The file that says the step is complete."""
         return self.folder / MARKER
 
+    @property
+    def beginning(self) -> Path:
+        """The file that says for what the step was begun."""
+        return self.folder / "started.json"
+
     def state(self) -> State:
         """Say how far the step is.
 
-        `outdated` means complete, but for another configuration or other inputs.
+        `outdated` means complete or begun, but for another configuration or other inputs.
         """
-        marker = read_json(self.marker)
-        if isinstance(marker, dict):
-            if marker.get("fingerprint") != self.fingerprint:
-                return "outdated"
-            return "complete" if marker.get("outputs") == self._sizes() else "to do"
-        started = read_json(self.folder / "started.json")
-        mine = isinstance(started, dict) and started.get("fingerprint") == self.fingerprint
-        return "started" if mine else "to do"
+        known = self.known()
+        if not known:
+            return "to do"
+        if known.get("fingerprint") != self.fingerprint:
+            return "outdated"
+        if "outputs" not in known:
+            return "started"
+        return "complete" if known["outputs"] == self._sizes() else "to do"
+
+    def known(self) -> dict[str, Any]:
+        """Return what the folder says it was completed for, or begun for; empty where it says nothing."""
+        for path in (self.marker, self.beginning):
+            known = read_json(path)
+            if isinstance(known, dict):
+                return known
+        return {}
 
     def begin(self) -> None:
         """Make the folder ready: what another fingerprint left there goes, what a killed run left stays."""
-        self.marker.unlink(missing_ok=True)
-        started = self.folder / "started.json"
-        known = read_json(started)
-        if not isinstance(known, dict) or known.get("fingerprint") != self.fingerprint:
+        if self.known().get("fingerprint") != self.fingerprint:
             shutil.rmtree(self.folder, ignore_errors=True)
+        self.marker.unlink(missing_ok=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         for partial in self.folder.glob(".*.partial-*"):  # a kill leaves its half-written files
             shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
-        write_json(started, {"fingerprint": self.fingerprint})
+        write_json(self.beginning, {"fingerprint": self.fingerprint, "parts": self.parts})
 
     def finish(self) -> None:
         """Mark the step complete; its outputs must be there."""
         sizes = self._sizes()
         missing = [name for name, size in sizes.items() if size is None]
         assert not missing, f"step {self.name} left no {missing[0]}"
-        write_json(self.marker, {"step": self.name, "fingerprint": self.fingerprint, "outputs": sizes})
+        write_json(
+            self.marker,
+            {"step": self.name, "fingerprint": self.fingerprint, "parts": self.parts, "outputs": sizes},
+        )
 
     def _sizes(self) -> dict[str, int | None]:
         return {path.name: path.stat().st_size if path.is_file() else None for path in self.outputs}
@@ -122,7 +139,9 @@ def check_order(steps: Sequence[Step], only: Sequence[str]) -> None:
 
 
 def forget_outdated(steps: Sequence[Step]) -> None:
-    """Unmark the steps that were complete for another configuration or other inputs."""
+    """Unmark the steps that were complete or begun for another configuration or other inputs."""
     for step in steps:
         if step.state() == "outdated":
+            # In this order a kill in between leaves a step that is still complete for what it was.
+            step.beginning.unlink(missing_ok=True)
             step.marker.unlink(missing_ok=True)
