@@ -15,6 +15,7 @@ from objectwise.workflow.actions import actions_of
 from objectwise.workflow.atomic import read_json, write_text
 from objectwise.workflow.fingerprint import InputDigests, as_json, first_difference
 from objectwise.workflow.layout import RunDirectory
+from objectwise.workflow.lock import locked
 from objectwise.workflow.plan import STEPS, configuration_tree, plan_steps
 from objectwise.workflow.preflight import check_run
 from objectwise.workflow.reporter import Reporter
@@ -76,7 +77,8 @@ def run(
     ConfigError
         If files, shapes, network or machine do not fit the configuration. Nothing was written then.
     ArgumentError
-        If the directory holds another run or something else, or an earlier step is missing.
+        If the directory holds another run or something else, another process works there, or an earlier
+        step is missing.
     """
     for name in only:
         check_choice(name, STEPS, name="only")
@@ -85,17 +87,19 @@ def run(
     _check_directory(config, here, overwrite=overwrite)
     digests = InputDigests.read(here.inputs)
     steps = plan_steps(config, here, digests)
-    if not overwrite:
-        _refuse_outdated(steps, here)
-    check_order(steps, only)
+    _check_steps(steps, here, only=only, overwrite=overwrite)
     if dry_run:
         return Run(here, steps)
-    # Unmark first: a kill between these lines leaves steps to do again, never a stale one taken for done.
-    forget_outdated(steps)
-    write_text(here.config, dump_config(config))
-    digests.write(here.inputs)
-    reporter = reporter or Reporter()
-    execute(steps, actions_of(config, here, reporter), only=only, reporter=reporter)
+    with locked(here.path):
+        # Again: another process may have been here since.
+        _check_directory(config, here, overwrite=overwrite)
+        _check_steps(steps, here, only=only, overwrite=overwrite)
+        # Unmark first: a kill between these lines leaves steps to do again, never a stale one taken for done.
+        forget_outdated(steps)
+        write_text(here.config, dump_config(config))
+        digests.write(here.inputs)
+        reporter = reporter or Reporter()
+        execute(steps, actions_of(config, here, reporter), only=only, reporter=reporter)
     return Run(here, steps)
 
 
@@ -128,9 +132,9 @@ def _check_directory(config: RunConfig, here: RunDirectory, *, overwrite: bool) 
         )
 
 
-def _refuse_outdated(steps: Sequence[Step], here: RunDirectory) -> None:
+def _check_steps(steps: Sequence[Step], here: RunDirectory, *, only: Sequence[str], overwrite: bool) -> None:
     for step in steps:
-        if step.state() == "outdated":
+        if step.state() == "outdated" and not overwrite:
             known = step.known()
             old, new = known.get("parts", {}), as_json(step.parts)
             key = first_difference(new, old) or "something"
@@ -140,6 +144,7 @@ def _refuse_outdated(steps: Sequence[Step], here: RunDirectory) -> None:
                 f"{key} changed from {_value(old, key)} to {_value(new, key)}; "
                 "choose another directory, or pass --overwrite to redo what it concerns"
             )
+    check_order(steps, only)
 
 
 def _value(tree: Any, key: str) -> Any:

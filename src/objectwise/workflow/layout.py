@@ -8,6 +8,7 @@ RUN/segment/<volume>.h5         volumes/labels/segmentation (z, y, x)
 RUN/segment/threshold.json      the chosen threshold and the sweep
 RUN/evaluate/scores.json        per volume and per section
 RUN/report.html
+RUN/.lock                       held while a process works here
 Each step's folder holds complete.json, written last.
 """
 
