@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from objectwise.config import RunConfig
-from objectwise.workflow.plan import SPEED_KEYS
+from objectwise.config.models import SPEED_KEYS
 
 PAGE = Path(__file__).with_name("configuration.md")
 MARKER = "<!-- From here on made by docs/make_configuration.py: do not edit. -->"

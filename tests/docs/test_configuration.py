@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from objectwise.config import load_config, parse_config
+from objectwise.config.models import SPEED_KEYS
 from objectwise.data.formats.common import parse_location
-from objectwise.workflow.plan import SPEED_KEYS
 from tests.conftest import CHECKOUT
 
 PAGE = CHECKOUT / "docs" / "configuration.md"

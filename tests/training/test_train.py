@@ -118,6 +118,31 @@ def test_resuming_with_another_configuration_is_refused(tmp_path, unbroken):
         train(toy_config(learning_rate=0.002), [two_objects()], unbroken)
 
 
+def test_fingerprint_decides_what_may_be_resumed(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train(toy_config(), [two_objects()], tmp_path, run="abc", callbacks=[InterruptAt(5)])
+    with pytest.raises(CheckpointError, match="it has abc where this has def"):
+        train(toy_config(), [two_objects()], tmp_path, run="def")
+    train(toy_config(), [two_objects()], tmp_path, run="abc")
+
+
+def test_moved_volumes_and_other_speed_are_the_same_training(tmp_path, unbroken):
+    with pytest.raises(KeyboardInterrupt):
+        train(toy_config(), [two_objects()], tmp_path, callbacks=[InterruptAt(5)])
+    config = toy_config(checkpoint_every=2, workers=1)
+    moved = config.data.train[0].model_copy(update={"raw": "moved.h5:raw"})
+    config = config.model_copy(update={"data": config.data.model_copy(update={"train": (moved,)})})
+    assert_same_weights(weights(train(config, [two_objects()], tmp_path)), weights(unbroken / "network.pt"))
+
+
+def test_more_devices_or_fewer_bits_are_another_training(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train(toy_config(), [two_objects()], tmp_path, callbacks=[InterruptAt(5)])
+    for change in ({"precision": "bf16-mixed"}, {"devices": 2}):
+        with pytest.raises(CheckpointError, match=next(iter(change))):
+            train(toy_config(**change), [two_objects()], tmp_path)
+
+
 def test_initial_weights_are_where_training_starts(tmp_path, unbroken):
     start = unbroken / "network.pt"
     config = toy_config(initial_weights=str(start), learning_rate=1e-12, weight_decay=0.0)

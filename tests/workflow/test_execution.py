@@ -77,7 +77,8 @@ def test_other_configuration_is_refused_with_its_first_key(tmp_path: Path, calls
     run(tiny_config(tmp_path), tmp_path / "run")
     other = tiny_config(tmp_path, "training.steps=13", "seed=1")
     with pytest.raises(
-        ArgumentError, match=r"same configuration, got .*run with seed 0, not 1; .*--overwrite"
+        ArgumentError,
+        match=r"configuration .* step 'train' in .*run must be .* seed changed from 0 to 1; .*--overwrite",
     ):
         run(other, tmp_path / "run")
     assert calls == list(STEPS)
@@ -107,6 +108,9 @@ def test_overwrite_redoes_only_what_the_change_concerns(tmp_path: Path, calls: l
         ("segmentation.candidates=[0.5]", 2),
         ("training.threads=2", 5),
         ("training.workers=1", 5),
+        ("training.checkpoint_every=7", 5),
+        ("training.precision=bf16-mixed", 0),
+        ("training.devices=2", 0),
         ("prediction.batch_size=1", 5),
     ],
 )
@@ -120,6 +124,21 @@ def test_change_reaches_the_steps_that_depend_on_it(tmp_path: Path, override: st
 def test_speed_may_change_when_a_run_goes_on(tmp_path: Path, calls: list[str]):
     run(tiny_config(tmp_path), tmp_path / "run")
     run(tiny_config(tmp_path, "training.threads=2"), tmp_path / "run")
+    assert calls == list(STEPS)
+
+
+def test_configuration_may_change_before_it_had_any_effect(tmp_path: Path, calls: list[str]):
+    run(tiny_config(tmp_path), tmp_path / "run", only=["train"])
+    run(tiny_config(tmp_path, "segmentation.minimum_size=5"), tmp_path / "run")
+    assert calls == list(STEPS)
+
+
+def test_moved_data_are_the_same_data(tmp_path: Path, calls: list[str]):
+    run(tiny_config(tmp_path), tmp_path / "run", only=["train"])
+    (tmp_path / "train.h5").rename(tmp_path / "moved.h5")
+    place = f"data.train.0={{name: train, raw: '{tmp_path}/moved.h5:volumes/raw', "
+    moved = tiny_config(tmp_path, f"{place}labels: '{tmp_path}/moved.h5:volumes/labels/neuron_ids'}}")
+    run(moved, tmp_path / "run")
     assert calls == list(STEPS)
 
 

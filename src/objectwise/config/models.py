@@ -7,12 +7,26 @@ combination is refused by pydantic, and `objectwise.config.load` turns that into
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from objectwise.errors import ObjectwiseError
 from objectwise.graph import Neighborhood
+
+SPEED_KEYS = (
+    "training.checkpoint_every",
+    "training.workers",
+    "training.threads",
+    "training.accelerator",
+    "prediction.batch_size",
+)
+"""Keys that say how a run is done and not what it computes: they may differ when it is resumed.
+
+With another accelerator, number of threads or batch size of the prediction the results are the same up to the
+rounding of sums. `devices` and `precision` are not among them: more devices mean more patches in each step,
+and fewer bits other weights.
+"""
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Shape = tuple[PositiveInt, ...]
@@ -32,6 +46,10 @@ class Section(BaseModel):
 def _default(section: Section, name: str) -> object:
     # An option at its default changes nothing, so a complete dump of a configuration loads again.
     return type(section).model_fields[name].default
+
+
+def _without_effect(key: str, why: str) -> ValueError:
+    return ValueError(f"{key} has no effect {why}; leave it out (--set {key}=null)")
 
 
 class VolumeConfig(Section):
@@ -121,9 +139,9 @@ class LossConfig(Section):
     @model_validator(mode="after")
     def _no_option_without_effect(self) -> Self:
         if self.name == "bce" and self.warmup_steps:
-            raise ValueError("warmup_steps has no effect with the loss 'bce'; leave it out")
+            raise _without_effect("training.loss.warmup_steps", "with the loss 'bce'")
         if self.name != "bce+malis" and self.malis_weight != _default(self, "malis_weight"):
-            raise ValueError(f"malis_weight has no effect with the loss {self.name!r}; leave it out")
+            raise _without_effect("training.loss.malis_weight", f"with the loss {self.name!r}")
         return self
 
 
@@ -211,7 +229,7 @@ class SegmentationConfig(Section):
     @model_validator(mode="after")
     def _no_option_without_effect(self) -> Self:
         if self.threshold != "auto" and self.candidates != _default(self, "candidates"):
-            raise ValueError("candidates has no effect with a fixed threshold; leave it out")
+            raise _without_effect("segmentation.candidates", "with a fixed threshold")
         return self
 
 
@@ -245,6 +263,14 @@ class RunConfig(Section):
             return Neighborhood.nearest(self.dimensions)
         return Neighborhood(self.offsets)
 
+    def tree_of_results(self) -> dict[str, Any]:
+        """Return the configuration as plain data, without the `SPEED_KEYS`: what the results depend on."""
+        tree: dict[str, Any] = self.model_dump(mode="json")
+        for key in SPEED_KEYS:
+            section, name = key.split(".")
+            del tree[section][name]
+        return tree
+
     @model_validator(mode="after")
     def _axes_agree(self) -> Self:
         def require(path: str, rows: object) -> None:
@@ -260,11 +286,9 @@ class RunConfig(Section):
         for row in self.offsets or ():
             require("offsets", row)
         if self.dimensions == 2 and self.training.augmentation.missing_section:
-            raise ValueError(
-                "training.augmentation.missing_section has no effect with dimensions 2; leave it out"
-            )
+            raise _without_effect("training.augmentation.missing_section", "with dimensions 2")
         if self.data.tune and self.segmentation.threshold != "auto":
-            raise ValueError("data.tune has no effect with a fixed segmentation.threshold; leave it out")
+            raise _without_effect("data.tune", "with a fixed segmentation.threshold")
         try:
             _ = self.neighborhood
         except ObjectwiseError as error:

@@ -24,15 +24,13 @@ from objectwise.training.logs import MetricsLogger, StepLogs, StepProgress, quie
 from objectwise.training.module import AffinityModule
 from objectwise.training.patches import PatchDataModule
 
-_WITHOUT_INFLUENCE = {"checkpoint_every", "workers", "threads", "accelerator", "devices", "precision"}
-"""Options that say how a run is computed, not what: a resumed run may change them."""
-
 
 def train(
     config: RunConfig,
     volumes: Sequence[LabelledVolume],
     directory: Path,
     *,
+    run: str | None = None,
     progress: bool | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Path:
@@ -49,6 +47,9 @@ def train(
     directory : Path
         RUN/train; made where it is missing. Gets `checkpoints/last.ckpt`, `metrics.csv`, TensorBoard events
         and `network.pt`.
+    run : str, optional
+        What the weights depend on, such as a fingerprint: a checkpoint with another one is refused. By
+        default the configuration, which does not know what the volumes hold.
     progress : bool, optional
         Draw a progress bar on stderr; by default when that is a terminal.
     callbacks : sequence of lightning.pytorch.Callback, optional
@@ -72,7 +73,7 @@ def train(
     network = build_network(config)
     sampler = build_sampler(config, volumes)
     network.check_shape(settings.patch_shape, name="training.patch_shape")
-    run = describe_run(config)
+    run = describe_run(config) if run is None else run
     last = directory / "checkpoints" / "last.ckpt"
     resumed = read_checkpoint(last, run=run) if last.exists() else None
     first_step = 0 if resumed is None else int(resumed["objectwise_step"])
@@ -135,12 +136,13 @@ def build_sampler(config: RunConfig, volumes: Sequence[LabelledVolume]) -> Patch
 
 
 def describe_run(config: RunConfig) -> str:
-    """Return everything in a configuration that the trained weights depend on, one fact a line."""
-    content = config.model_dump(mode="json", include={"dimensions", "offsets", "seed", "network", "training"})
-    content["data"] = [volume.model_dump(mode="json") for volume in config.data.train]
-    content["training"] = {
-        name: value for name, value in content["training"].items() if name not in _WITHOUT_INFLUENCE
-    }
+    """Return everything in a configuration that the trained weights depend on, one fact a line.
+
+    Paths are left out: where the volumes and the first weights lie says nothing about what is in them.
+    """
+    tree = config.tree_of_results()
+    content = {key: tree[key] for key in ("dimensions", "offsets", "seed", "network", "training")}
+    del content["training"]["initial_weights"]
     facts = [f"{path} {json.dumps(value)}" for path, value in _leaves(content)]
     return "\n".join(sorted(facts))
 

@@ -23,7 +23,7 @@ from objectwise.workflow.atomic import read_json, write_json
 from objectwise.workflow.layout import RunDirectory, predicted_volumes, segmented_volumes, sweep_volumes
 from objectwise.workflow.preflight import window_shape
 from objectwise.workflow.reporter import Reporter
-from objectwise.workflow.steps import Action
+from objectwise.workflow.steps import Action, Step
 
 
 def actions_of(config: RunConfig, run: RunDirectory, reporter: Reporter) -> dict[str, Action]:
@@ -37,7 +37,7 @@ def actions_of(config: RunConfig, run: RunDirectory, reporter: Reporter) -> dict
     }
 
 
-def train_step(config: RunConfig, run: RunDirectory, reporter: Reporter) -> None:
+def train_step(config: RunConfig, run: RunDirectory, reporter: Reporter, step: Step) -> None:
     """Train; a folder that holds a checkpoint is continued."""
     from objectwise.data import LabelledVolume
     from objectwise.training import train
@@ -48,10 +48,10 @@ def train_step(config: RunConfig, run: RunDirectory, reporter: Reporter) -> None
         raw = read_raw_stack(volume.raw, volume.sections).array
         labels = read_label_stack(volume.labels, volume.sections).array
         volumes.append(LabelledVolume(volume.name, raw, labels))
-    train(config, volumes, run.train)
+    train(config, volumes, run.train, run=step.fingerprint)
 
 
-def predict_step(config: RunConfig, run: RunDirectory, reporter: Reporter) -> None:
+def predict_step(config: RunConfig, run: RunDirectory, reporter: Reporter, step: Step) -> None:
     """Write the affinities of every volume that is segmented or that the threshold is chosen on."""
     from objectwise.networks import load_network
 
@@ -77,7 +77,7 @@ def predict_step(config: RunConfig, run: RunDirectory, reporter: Reporter) -> No
         )
 
 
-def segment_step(config: RunConfig, run: RunDirectory, reporter: Reporter) -> None:
+def segment_step(config: RunConfig, run: RunDirectory, reporter: Reporter, step: Step) -> None:
     """Choose the threshold where it is open, and write the segmentations and the choice."""
     import numpy as np
 
@@ -115,7 +115,7 @@ def segment_step(config: RunConfig, run: RunDirectory, reporter: Reporter) -> No
     reporter.message(f"segment: threshold {threshold:g} ({chosen})")
 
 
-def evaluate_step(config: RunConfig, run: RunDirectory, reporter: Reporter) -> None:
+def evaluate_step(config: RunConfig, run: RunDirectory, reporter: Reporter, step: Step) -> None:
     """Write the scores of every segmented volume that has labels."""
     volumes: dict[str, Any] = {}
     units: list[Scores] = []
@@ -150,7 +150,7 @@ def evaluate_step(config: RunConfig, run: RunDirectory, reporter: Reporter) -> N
     )
 
 
-def report_step(config: RunConfig, run: RunDirectory, reporter: Reporter) -> None:
+def report_step(config: RunConfig, run: RunDirectory, reporter: Reporter, step: Step) -> None:
     """Write the page of this one run."""
     from objectwise.workflow.pages import write_page
 

@@ -16,7 +16,7 @@ from objectwise.workflow.atomic import read_json, write_text
 from objectwise.workflow.fingerprint import InputDigests, as_json, first_difference
 from objectwise.workflow.layout import RunDirectory
 from objectwise.workflow.lock import locked
-from objectwise.workflow.plan import STEPS, configuration_tree, plan_steps
+from objectwise.workflow.plan import STEPS, plan_steps
 from objectwise.workflow.preflight import check_run
 from objectwise.workflow.reporter import Reporter
 from objectwise.workflow.steps import Step, check_order, execute, forget_outdated
@@ -84,7 +84,7 @@ def run(
         check_choice(name, STEPS, name="only")
     here = RunDirectory(Path(directory))
     check_run(config)
-    _check_directory(config, here, overwrite=overwrite)
+    _check_directory(here, overwrite=overwrite)
     digests = InputDigests.read(here.inputs)
     steps = plan_steps(config, here, digests)
     _check_steps(steps, here, only=only, overwrite=overwrite)
@@ -92,7 +92,7 @@ def run(
         return Run(here, steps)
     with locked(here.path):
         # Again: another process may have been here since.
-        _check_directory(config, here, overwrite=overwrite)
+        _check_directory(here, overwrite=overwrite)
         _check_steps(steps, here, only=only, overwrite=overwrite)
         # Unmark first: a kill between these lines leaves steps to do again, never a stale one taken for done.
         forget_outdated(steps)
@@ -103,7 +103,7 @@ def run(
     return Run(here, steps)
 
 
-def _check_directory(config: RunConfig, here: RunDirectory, *, overwrite: bool) -> None:
+def _check_directory(here: RunDirectory, *, overwrite: bool) -> None:
     if here.path.exists() and not here.path.is_dir():
         raise ArgumentError(f"`directory` must be a folder, got the file {here.path}")
     if not here.config.exists():
@@ -117,19 +117,12 @@ def _check_directory(config: RunConfig, here: RunDirectory, *, overwrite: bool) 
     if overwrite:
         return
     try:
-        known = configuration_tree(load_config(here.config))
+        load_config(here.config)
     except ConfigError as error:
         raise ArgumentError(
             f"`directory` must hold a readable configuration, got {error}; "
             "choose another one, or pass --overwrite"
         ) from error
-    mine = configuration_tree(config)
-    key = first_difference(mine, known)
-    if key is not None:
-        raise ArgumentError(
-            f"`directory` must hold the same configuration, got {here.path} with {key} {_value(known, key)}, "
-            f"not {_value(mine, key)}; choose another one, or pass --overwrite to redo the steps it concerns"
-        )
 
 
 def _check_steps(steps: Sequence[Step], here: RunDirectory, *, only: Sequence[str], overwrite: bool) -> None:
@@ -140,9 +133,9 @@ def _check_steps(steps: Sequence[Step], here: RunDirectory, *, only: Sequence[st
             key = first_difference(new, old) or "something"
             word = "completed" if "outputs" in known else "begun"
             raise ArgumentError(
-                f"the inputs of step {step.name!r} in {here.path} must be those it was {word} with, but "
-                f"{key} changed from {_value(old, key)} to {_value(new, key)}; "
-                "choose another directory, or pass --overwrite to redo what it concerns"
+                f"the configuration and inputs of step {step.name!r} in {here.path} must be those it was "
+                f"{word} with, but {key} changed from {_value(old, key)} to {_value(new, key)}; "
+                "choose another directory, or pass --overwrite to redo the steps it concerns"
             )
     check_order(steps, only)
 

@@ -19,23 +19,6 @@ from objectwise.workflow.steps import Step
 
 STEPS = ("train", "predict", "segment", "evaluate", "report")
 
-SPEED_KEYS = (
-    "training.accelerator",
-    "training.threads",
-    "training.workers",
-    "prediction.batch_size",
-)
-"""Keys that say how a run is done and not what it computes: they may differ when it is resumed."""
-
-
-def configuration_tree(config: RunConfig) -> dict[str, Any]:
-    """Return the configuration as plain data, without the keys that change only the speed."""
-    tree: dict[str, Any] = config.model_dump(mode="json")
-    for key in SPEED_KEYS:
-        section, name = key.split(".")
-        del tree[section][name]
-    return tree
-
 
 class Needs(NamedTuple):
     """What a step depends on, reads and writes."""
@@ -66,7 +49,7 @@ class _Needs:
 
     def __init__(self, config: RunConfig, run: RunDirectory, digests: InputDigests) -> None:
         self.config, self.run, self.digests = config, run, digests
-        self.tree = configuration_tree(config)
+        self.tree = config.tree_of_results()
         self.predicted, self.segmented = predicted_volumes(config), segmented_volumes(config)
         self.swept = sweep_volumes(config)
 

@@ -19,7 +19,6 @@ from objectwise.workflow.layout import MARKER
 from objectwise.workflow.reporter import Reporter
 
 State = Literal["complete", "started", "outdated", "to do"]
-Action = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -102,6 +101,9 @@ class Step:
         return {path.name: path.stat().st_size if path.is_file() else None for path in self.outputs}
 
 
+Action = Callable[[Step], None]
+
+
 def execute(
     steps: Sequence[Step], actions: Mapping[str, Action], *, only: Sequence[str], reporter: Reporter
 ) -> None:
@@ -122,7 +124,7 @@ def execute(
         resumed = step.state() == "started"
         reporter.message(f"{step.name}: {'resumed' if resumed else 'begun'}")
         step.begin()
-        actions[step.name]()
+        actions[step.name](step)
         step.finish()
         reporter.message(f"{step.name}: done")
 
