@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from objectwise.config import RunConfig, dump_config, load_config, parse_config
 from objectwise.errors import ConfigError
@@ -85,9 +88,9 @@ def test_self_containing_yaml_is_refused():
         ("data.train.0.raw=2024-01-01", "data.train.0.raw: must be a plain value, got the date 2024-01-01"),
         ("training.patch_shape=[8, 32]", "training.patch_shape needs 3 numbers (dimensions), got (8, 32)"),
         ("offsets=[[0, 0, 0]]", "`offsets` must not join a voxel to itself"),
-        ("training.loss={name: bce, warmup_steps: 5}", "training.loss: warmup_steps has no effect"),
-        ("training.loss={name: malis, malis_weight: 2.0}", "training.loss: malis_weight has no effect"),
-        ("segmentation={threshold: 0.5, candidates: [0.5]}", "segmentation: candidates has no effect"),
+        ("training.loss={name: bce, warmup_steps: 5}", "training.loss.warmup_steps has no effect"),
+        ("training.loss={name: malis, malis_weight: 2.0}", "training.loss.malis_weight has no effect"),
+        ("segmentation={threshold: 0.5, candidates: [0.5]}", "segmentation.candidates has no effect"),
         ("data.train.0.labels=", "data: train volume 'ac4' needs labels"),
     ],
 )
@@ -209,3 +212,33 @@ def configurations(draw: st.DrawFn) -> RunConfig:
 @given(configurations())
 def test_dump_loads_back_equal(config: RunConfig):
     assert parse_config(dump_config(config)) == config
+
+
+def test_null_takes_a_key_back_to_its_default():
+    text = MINIMAL + "segmentation: {candidates: [0.3, 0.5]}\nseed: 7\n"
+    fixed = "segmentation.threshold=0.9"
+    assert "leave it out (--set segmentation.candidates=null)" in problems(text, fixed)
+    config = parse_config(text, [fixed, "segmentation.candidates=null", "seed=null"])
+    default = parse_config(MINIMAL, [fixed])
+    assert config == default
+    assert parse_config(dump_config(config), ["segmentation=null"]) == parse_config(MINIMAL)
+
+
+def test_null_still_names_what_is_no_key_or_must_be_set():
+    assert "unknown key" in problems(MINIMAL, "segmentation.candidatez=null")
+    assert "training.patch_shape" in problems(MINIMAL, "training.patch_shape=null")
+    assert "data.train.0" in problems(MINIMAL, "data.train.0=null")
+
+
+def test_null_removes_nothing_that_null_means_something_else_for():
+    def sections(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+        yield model
+        for field in model.model_fields.values():
+            for kind in (field.annotation, *get_args(field.annotation)):
+                if isinstance(kind, type) and issubclass(kind, BaseModel):
+                    yield from sections(kind)
+
+    for model in sections(RunConfig):
+        for name, field in model.model_fields.items():
+            if type(None) in get_args(field.annotation):
+                assert field.default is None, f"{model.__name__}.{name}"

@@ -35,7 +35,7 @@ Settings = Annotated[
         "--set",
         metavar="KEY=VALUE",
         help="Change one key of the configuration, e.g. training.steps=200 or data.train.0.sections=[0,16]. "
-        "Repeatable; the value is YAML.",
+        "Repeatable; the value is YAML, and null takes a key back to its default.",
         show_default=False,
     ),
 ]

@@ -36,7 +36,8 @@ def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> 
     path : path of a UTF-8 YAML file
     overrides : texts like `training.steps=200` or `data.train.0.sections=[0, 16]`
         Applied in order before anything is checked. The value is YAML; the key may name any key of the
-        configuration, whether or not the file sets it, and an existing position of a list.
+        configuration, whether or not the file sets it, and an existing position of a list. `key=null` takes
+        out a key that the file sets: its default holds again.
 
     Returns
     -------
@@ -165,7 +166,11 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
         if isinstance(at, dict) and at.get(key) is None:
             at[key] = {}
         at = at[nearer]
-    at[_position(at, keys[-1], keys[:-1], override)] = value
+    last = _position(at, keys[-1], keys[:-1], override)
+    if value is None and isinstance(at, dict) and last in at:
+        del at[last]
+    else:
+        at[last] = value
 
 
 def _position(at: Any, key: str, above: Sequence[str], override: str) -> Any:

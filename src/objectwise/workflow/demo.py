@@ -168,7 +168,7 @@ def _missing_tissue(directory: Path, seed: int, *, overwrite: bool) -> list[str]
         found = f"tissue of {known}" if known else f"{others[0]!r} and no {_recipe_file(directory).name}"
         raise ArgumentError(
             f"`directory` must be new, empty or a demo with tissue of {recipe}, "
-            f"got {directory} with {found}; choose another one, or pass --overwrite to redo all that this concerns"
+            f"got {directory} with {found}; choose another one, or pass --overwrite to redo it"
         )
     return list(_sections())
 
