@@ -10,7 +10,7 @@ help:
 	@echo "make demo        train, segment, score and report on a phantom: runs/demo/report.html"
 	@echo "make test        all tests"
 	@echo "make lint        style, types, import layers, spelling"
-	@echo "make docs-check  run the examples of the README and the docstrings"
+	@echo "make docs-check  run the examples of the docstrings, the README and the docs"
 	@echo "make bench       the benchmarks"
 
 demo: $(READY)
@@ -27,7 +27,8 @@ lint: $(READY)
 	$(BIN)/codespell
 
 docs-check: $(READY)
-	$(BIN)/python -m pytest --doctest-modules --doctest-glob='*.md' src README.md docs
+	$(BIN)/python -m pytest --doctest-modules src
+	$(BIN)/python -m pytest tests/docs
 
 bench: $(READY)
 	for bench in benchmarks/bench_*.py; do $(BIN)/python $$bench || exit 1; done
@@ -36,8 +37,13 @@ clean:
 	rm -rf $(VENV)
 
 # The lock pins every package of the development environment; the package itself comes from this checkout.
+# Without the mark that an install ended, a folder may hold half a package: it is then made anew.
 $(READY): requirements.lock pyproject.toml
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	  "error: objectwise needs Python 3.11 or later, got %d.%d; run make PYTHON=python3.11" % sys.version_info[:2])'
+	@echo "installing the development environment into $(VENV): once, some minutes"
+	@test -f $@ || $(PYTHON) -m venv --clear $(VENV)
+	@rm -f $@
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
-	touch $@
+	@touch $@
