@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from objectwise.config import RunConfig
@@ -253,6 +255,72 @@ def test_problem_is_found_before_anything_is_written(tmp_path: Path, calls, over
         run(config, tmp_path / "run")
     assert files(tmp_path) == before
     assert not calls
+
+
+def damaged(folder: Path, place: str, change) -> str:
+    """Write a changed copy of a volume, and return its location."""
+    from objectwise.data import read_volume, write_volume
+
+    volume = read_volume(f"{folder}/train.h5:volumes/{place}")
+    copy = f"{folder}/damaged.h5:{place}"
+    write_volume(copy, change(volume.array), voxel_size=volume.voxel_size, overwrite=True)
+    return copy
+
+
+def with_voxel(value: float, dtype: type) -> Callable[[np.ndarray], np.ndarray]:
+    def change(array: np.ndarray) -> np.ndarray:
+        array = array.astype(dtype)
+        array[3, 2, 1] = value
+        return array
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("key", "place", "change", "message"),
+    [
+        ("raw", "raw", with_voxel(np.nan, np.float32), r"must be finite, got nan at \(3, 2, 1\)"),
+        (
+            "labels",
+            "labels/neuron_ids",
+            with_voxel(-7, np.int64),
+            r"must not be negative, got -7 at \(3, 2, 1",
+        ),
+        ("labels", "labels/neuron_ids", np.zeros_like, r"must hold an object .* got only background"),
+        (
+            "labels",
+            "labels/neuron_ids",
+            lambda labels: labels * (labels == 1),
+            "`minimum_foreground` must be",
+        ),
+    ],
+)
+def test_bad_voxels_are_found_before_anything_is_written(
+    tmp_path: Path, calls, key: str, place: str, change, message: str
+):
+    share = "training.minimum_foreground=0.9"
+    config = tiny_config(tmp_path)
+    bad = tiny_config(tmp_path, f"data.train.0.{key}={damaged(tmp_path, place, change)}", share)
+    before = files(tmp_path)
+    for dry_run in (True, False):
+        with pytest.raises(ArgumentError, match=message):
+            run(bad, tmp_path / "run", dry_run=dry_run)
+    assert files(tmp_path) == before
+    assert not calls
+    run(config, tmp_path / "run")
+    assert calls == list(STEPS)
+
+
+def test_weights_of_another_architecture_are_found_before_anything_is_written(tmp_path: Path, calls):
+    from objectwise.networks import AffinityUNet, save_network
+
+    save_network(tmp_path / "other.pt", AffinityUNet(3, 3, features=[4, 6]))
+    config = tiny_config(tmp_path, f"training.initial_weights={tmp_path}/other.pt")
+    with pytest.raises(
+        ConfigError, match=r"training\.initial_weights: .*other\.pt must have the architecture"
+    ):
+        run(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_labels_that_are_floats_are_refused(tmp_path: Path):

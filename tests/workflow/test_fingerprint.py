@@ -7,10 +7,12 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from objectwise.data import write_volume
+from objectwise.errors import ArgumentError
 from objectwise.workflow.fingerprint import InputDigests, fingerprint, first_difference
 
 plain = st.recursive(
@@ -84,6 +86,14 @@ def test_long_stack_read_in_parts_is_one_content(tmp_path: Path):
     array[69, 2, 2] ^= 1
     write_volume(tmp_path / "b.tif", array)
     assert InputDigests().of_volume(f"{tmp_path}/b.tif", None) != whole
+
+
+def test_bad_voxel_deep_in_a_stack_is_named_from_where_its_part_begins(tmp_path: Path):
+    array = np.ones((70, 3, 3), np.float32)
+    array[40, 1, 2] = np.inf
+    write_volume(f"{tmp_path}/a.h5:raw", array)
+    with pytest.raises(ArgumentError, match=r"got inf at \(8, 1, 2\), counted from section 32"):
+        InputDigests().of_volume(f"{tmp_path}/a.h5:raw", None)
 
 
 def test_memory_saves_reading_until_the_file_changes(tmp_path: Path, monkeypatch):

@@ -55,6 +55,18 @@ def copy_weights(source: AffinityUNet, target: nn.Module, *, name: str) -> None:
     CheckpointError
         If the two architectures differ.
     """
+    check_same_architecture(source, target, name=name)
+    target.load_state_dict(source.state_dict())
+
+
+def check_same_architecture(source: AffinityUNet, target: nn.Module, *, name: str) -> None:
+    """Name the first part in which two architectures differ; weights are not looked at.
+
+    Raises
+    ------
+    CheckpointError
+        If they differ.
+    """
     wanted: dict[str, Any] = getattr(target, "architecture", {})
     for key, value in source.architecture.items():
         if wanted.get(key) != value:
@@ -62,7 +74,6 @@ def copy_weights(source: AffinityUNet, target: nn.Module, *, name: str) -> None:
                 f"{name} must have the architecture of this run, got {key} {value} where it asks for "
                 f"{wanted.get(key)}; change the configuration or start from other weights"
             )
-    target.load_state_dict(source.state_dict())
 
 
 def _read(path: Path) -> dict[str, Any]:

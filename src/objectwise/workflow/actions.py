@@ -24,6 +24,7 @@ from objectwise.workflow.layout import RunDirectory, predicted_volumes, segmente
 from objectwise.workflow.preflight import window_shape
 from objectwise.workflow.reporter import Reporter
 from objectwise.workflow.steps import Action, Step
+from objectwise.workflow.training_step import train_run
 
 
 def actions_of(config: RunConfig, run: RunDirectory, reporter: Reporter) -> dict[str, Action]:
@@ -39,16 +40,7 @@ def actions_of(config: RunConfig, run: RunDirectory, reporter: Reporter) -> dict
 
 def train_step(config: RunConfig, run: RunDirectory, reporter: Reporter, step: Step) -> None:
     """Train; a folder that holds a checkpoint is continued."""
-    from objectwise.data import LabelledVolume
-    from objectwise.training import train
-
-    volumes = []
-    for volume in config.data.train:
-        assert volume.labels is not None
-        raw = read_raw_stack(volume.raw, volume.sections).array
-        labels = read_label_stack(volume.labels, volume.sections).array
-        volumes.append(LabelledVolume(volume.name, raw, labels))
-    train(config, volumes, run.train, run=step.fingerprint)
+    train_run(config, run, step.fingerprint)
 
 
 def predict_step(config: RunConfig, run: RunDirectory, reporter: Reporter, step: Step) -> None:

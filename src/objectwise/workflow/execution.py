@@ -17,7 +17,7 @@ from objectwise.workflow.fingerprint import InputDigests, as_json, first_differe
 from objectwise.workflow.layout import RunDirectory
 from objectwise.workflow.lock import locked
 from objectwise.workflow.plan import STEPS, plan_steps
-from objectwise.workflow.preflight import check_run
+from objectwise.workflow.preflight import check_patches, check_run
 from objectwise.workflow.reporter import Reporter
 from objectwise.workflow.steps import Step, check_order, execute, forget_outdated
 
@@ -88,6 +88,8 @@ def run(
     digests = InputDigests.read(here.inputs)
     steps = plan_steps(config, here, digests)
     _check_steps(steps, here, only=only, overwrite=overwrite)
+    if "train" in only and steps[0].state() != "complete":
+        check_patches(config)
     if dry_run:
         return Run(here, steps)
     with locked(here.path):

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from objectwise.checks import check_finite
 from objectwise.data.formats.common import parse_location
 from objectwise.errors import ArgumentError
-from objectwise.pipeline.stacks import Sections, describe_stack, read_raw_stack
+from objectwise.pipeline.stacks import Sections, describe_stack, read_label_stack, read_raw_stack
 from objectwise.workflow.atomic import write_json
 
 _SECTIONS_AT_ONCE = 32
@@ -69,11 +71,19 @@ class InputDigests:
         """Remember for the next run."""
         write_json(path, self.known)
 
-    def of_volume(self, location: str, sections: Sections | None) -> str:
-        """Return the digest of voxels, voxel size and offset of a volume, or of some of its sections."""
+    def of_volume(self, location: str, sections: Sections | None, *, labels: bool = False) -> str:
+        """Return the digest of voxels, voxel size and offset of a volume, or of some of its sections.
+
+        Every voxel is seen here, so bad ones are found here, before any work begins.
+
+        Raises
+        ------
+        ArgumentError
+            If a raw voxel is not finite, an id is negative, or labels hold no object.
+        """
         key = location if sections is None else f"{location} sections {sections[0]} to {sections[1]}"
         path = parse_location(location).path
-        return self._remembered(key, path, lambda: _volume_digest(location, sections))
+        return self._remembered(key, path, lambda: _volume_digest(location, sections, labels))
 
     def of_file(self, path: Path) -> str:
         """Return the digest of a file's bytes."""
@@ -102,14 +112,31 @@ def _file_digest(path: Path) -> str:
         raise ArgumentError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _volume_digest(location: str, sections: Sections | None) -> str:
+def _volume_digest(location: str, sections: Sections | None, labels: bool) -> str:
     info = describe_stack(location, sections)
     start = sections[0] if sections else 0
     stop = start + info.shape[0]
     state = hashlib.sha256(repr((info.shape, info.dtype.str, info.voxel_size, info.offset)).encode())
+    empty = True
     # A single image has no sections to read in parts.
     parts = range(start, stop, _SECTIONS_AT_ONCE) if info.shape[0] > _SECTIONS_AT_ONCE else [start]
     for at in parts:
         part = (at, min(at + _SECTIONS_AT_ONCE, stop)) if info.shape[0] > _SECTIONS_AT_ONCE else sections
-        state.update(np.ascontiguousarray(read_raw_stack(location, part).array).data)
+        array = _checked_part(location, part, labels)
+        empty = empty and not array.any()
+        state.update(np.ascontiguousarray(array).data)
+    if labels and empty:
+        raise ArgumentError(f"`{location}` must hold an object to be labels, got only background (0)")
     return state.hexdigest()[:16]
+
+
+def _checked_part(location: str, part: Sections | None, labels: bool) -> NDArray[Any]:
+    """Read some sections, and find what is wrong with their voxels."""
+    try:
+        array = (read_label_stack if labels else read_raw_stack)(location, part).array
+        if array.dtype.kind == "f":
+            check_finite(array, name=location)
+    except ArgumentError as error:
+        counted = f", counted from section {part[0]}" if part and part[0] else ""
+        raise ArgumentError(f"{error}{counted}") from error
+    return array

@@ -105,7 +105,7 @@ class _Needs:
 
     def _labels(self, volumes: Sequence[VolumeConfig]) -> dict[str, str]:
         return {
-            volume.name: self.digests.of_volume(volume.labels, volume.sections)
+            volume.name: self.digests.of_volume(volume.labels, volume.sections, labels=True)
             for volume in volumes
             if volume.labels is not None
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from objectwise.checks import check_offsets_fit
 from objectwise.config.models import RunConfig, VolumeConfig
@@ -11,6 +12,10 @@ from objectwise.data import VolumeInfo, check_pair
 from objectwise.errors import ArgumentError, ConfigError, ObjectwiseError
 from objectwise.pipeline.predict import find_device
 from objectwise.pipeline.stacks import describe_stack
+from objectwise.workflow.training_step import training_volumes
+
+if TYPE_CHECKING:
+    from objectwise.networks import AffinityUNet
 
 
 def check_run(config: RunConfig) -> None:
@@ -25,17 +30,37 @@ def check_run(config: RunConfig) -> None:
     for key, volume in _volumes(config):
         _check_volume(config, key, volume, problems)
     with problems.at("network"):
-        _check_network(config)
+        _check_shapes(config)
     with problems.at("offsets"):
         check_offsets_fit(config.training.patch_shape, config.neighborhood.array)
     with problems.at("training.accelerator"):
         find_device(config.training.accelerator)
     if config.training.initial_weights is not None:
         from objectwise.networks import load_network
+        from objectwise.networks.storage import check_same_architecture
 
         with problems.at("training.initial_weights"):
-            load_network(config.training.initial_weights)
+            initial = load_network(config.training.initial_weights)
+            check_same_architecture(initial, _network(config), name=str(config.training.initial_weights))
     problems.refuse()
+
+
+def check_patches(config: RunConfig) -> None:
+    """Read the training volumes and see that patches can be cut from them; nothing is written.
+
+    Raises
+    ------
+    ObjectwiseError
+        What the training itself would raise, such as too few labelled voxels.
+    """
+    from objectwise.data import PatchSampler
+
+    PatchSampler(
+        training_volumes(config),
+        config.training.patch_shape,
+        seed=config.seed,
+        minimum_foreground=config.training.minimum_foreground,
+    )
 
 
 class _Problems:
@@ -97,19 +122,24 @@ def _check_patch(patch: Sequence[int], spatial: Sequence[int]) -> None:
         )
 
 
-def _check_network(config: RunConfig) -> None:
-    """Build the network without weights, and see that its strides divide patch and window."""
+def _network(config: RunConfig) -> AffinityUNet:
+    """Build the network without weights."""
     import torch
 
     from objectwise.networks import AffinityUNet
 
     with torch.device("meta"):
-        network = AffinityUNet(
+        return AffinityUNet(
             config.dimensions,
             len(config.neighborhood),
             features=config.network.features,
             kernel_sizes=config.network.kernel_sizes,
             strides=config.network.strides,
         )
+
+
+def _check_shapes(config: RunConfig) -> None:
+    """See that the strides of the network divide patch and window."""
+    network = _network(config)
     network.check_shape(config.training.patch_shape, name="training.patch_shape")
     network.check_shape(window_shape(config), name="prediction.window_shape")
