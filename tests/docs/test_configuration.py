@@ -14,14 +14,10 @@ from objectwise.config import load_config, parse_config
 from objectwise.config.models import SPEED_KEYS
 from objectwise.data.formats.common import parse_location
 from tests.conftest import CHECKOUT
+from tests.docs.fences import blocks_of
 
 PAGE = CHECKOUT / "docs" / "configuration.md"
-README = CHECKOUT / "README.md"
 EXAMPLES = sorted((CHECKOUT / "examples").glob("*.yaml"))
-
-
-def yaml_blocks(page: Path) -> list[str]:
-    return re.findall(r"^```yaml\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
 def command_lines(text: str) -> list[list[str]]:
@@ -70,14 +66,6 @@ def test_type_is_said_in_words(maker, field: dict[str, object], words: str):
     assert maker["_type"](field) == words
 
 
-@pytest.mark.parametrize("page", [PAGE, README], ids=lambda page: page.name)
-def test_yaml_examples_of_a_page_load(page: Path):
-    blocks = yaml_blocks(page)
-    assert blocks
-    for block in blocks:
-        parse_config(block)
-
-
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_example_loads_and_reads_its_folder_from_the_environment(example: Path, tmp_path: Path):
     config = load_config(example)
@@ -91,12 +79,12 @@ def test_overrides_on_the_page_apply_to_its_first_example():
     applied = [overrides_of(command) for command in command_lines(PAGE.read_text(encoding="utf-8"))]
     assert any(applied)
     for overrides in applied:
-        parse_config(yaml_blocks(PAGE)[0], overrides)
+        parse_config(blocks_of(PAGE, "yaml")[0], overrides)
 
 
 def test_variable_on_the_page_falls_back_on_its_default(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("DATA")
-    _, with_variables = yaml_blocks(PAGE)
+    _, with_variables = blocks_of(PAGE, "yaml")
     assert parse_config(with_variables).data.train[0].raw == "../data/stack.tif"
 
 
