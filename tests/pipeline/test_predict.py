@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+from typing import ClassVar
+
 import numpy as np
 import pytest
 import torch
@@ -119,6 +124,67 @@ def test_sixteen_bit_volume_is_normalised_as_a_whole():
     raw[0] //= 2
     predicted = predict_affinities(Pointwise(1), raw, window_shape=(8, 8), accelerator="cpu")
     assert predicted[0, 0].mean() < predicted[0, 1].mean()
+
+
+MEASURED = """
+import sys
+import numpy as np, torch
+from objectwise.pipeline import predict_affinities
+
+class Four(torch.nn.Module):
+    def forward(self, raw):
+        return raw.expand(-1, 4, *raw.shape[2:])
+
+def peak():
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
+
+window = tuple(map(int, sys.argv[1].split(",")))
+torch.set_num_threads(1)
+raw = np.random.default_rng(0).integers(0, 256, (32, 512, 512)).astype(np.uint8)
+predict = lambda raw: predict_affinities(Four(), raw, window_shape=window, overlap=0, accelerator="cpu")
+predict(raw[:16, :64, :64])
+before = peak()
+predicted = predict(raw)
+assert predicted.shape == (4, *raw.shape)
+print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
+@pytest.mark.parametrize(("window", "float_volumes"), [("256,256", 0), ("16,128,128", 2)])
+def test_memory_is_the_output_and_what_the_notes_say(window: str, float_volumes: int):
+    ended = subprocess.run(
+        [sys.executable, "-c", MEASURED, window], capture_output=True, text=True, timeout=120, check=True
+    )
+    volume = 4 * 32 * 512 * 512
+    # Some sections and windows of 1 MiB come on top; a second copy of the output would be 128 MiB.
+    assert int(ended.stdout) < (4 + float_volumes) * volume + 110 * 2**20
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_network_on_the_cpu_stays_there_and_predicts_on_the_gpu():
+    network = nn.Conv2d(1, 2, 3, padding=1)
+    raw = raw_volume(3, 20, 20)
+    on_gpu = predict_affinities(network, raw, window_shape=(8, 8), accelerator="cuda")
+    assert network.weight.device == torch.device("cpu")
+    on_cpu = predict_affinities(network, raw, window_shape=(8, 8), accelerator="cpu")
+    np.testing.assert_allclose(on_gpu, on_cpu, atol=1e-3)
+
+
+def test_network_comes_back_to_its_device(monkeypatch: pytest.MonkeyPatch):
+    class Lent(nn.Conv2d):
+        moves: ClassVar[list[str]] = []
+
+        def to(self, device):
+            self.moves.append(str(device))
+            return self
+
+    # A stand-in for an accelerator, that nothing moves to.
+    monkeypatch.setattr("objectwise.pipeline.predict.find_device", lambda _: torch.device("cpu:0"))
+    predict_affinities(Lent(1, 1, 1), raw_volume(1, 8, 8), window_shape=(8, 8))
+    assert Lent.moves == ["cpu:0", "cpu"]
 
 
 def test_network_keeps_its_mode():

@@ -8,14 +8,15 @@ weight       .-'"'-.   .-'"'-.            window's centre, because a network kno
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.checks import check_choice, check_not_empty
+from objectwise.checks import check_choice
 from objectwise.errors import ArgumentError, DeviceError, ShapeError
 
 if TYPE_CHECKING:
@@ -42,8 +43,9 @@ def predict_affinities(
     Parameters
     ----------
     network : logits (n, k, *window) from raw (n, 1, *window) float32 in 0..1
+        Comes back on its own device and in its own mode.
     raw : (z, y, x), any dtype that `objectwise.data.normalise_raw` takes
-        Normalised as in training, over the whole volume.
+        Normalised as in training, by the range of the whole volume.
     window_shape : 3 or 2 ints, voxels
         With 2 numbers every section is an image of its own. A volume smaller than the window is padded by
         reflection, and the padding cut off again.
@@ -66,22 +68,22 @@ def predict_affinities(
 
     Notes
     -----
-    Memory: the output, the volume as float32, and on the accelerator `batch_size` windows with the network's
-    own activations. Probabilities are blended, not logits: one sure window would outvote the others.
+    Memory in 2-D: the output, and one batch of sections with its own output. In 3-D: the output, the volume
+    as float32, and MONAI's map of summed weights, float32 as well. On the accelerator `batch_size` windows
+    with the network's own activations.
+
+    Probabilities are blended, not logits: one sure window would outvote the others.
     """
     import torch
 
-    from objectwise.data import normalise_raw
+    from objectwise.data import normalise_raw, raw_range
 
-    _check(raw, window_shape, overlap, batch_size)
+    check_windows(raw.shape, window_shape, overlap=overlap, batch_size=batch_size)
     device = find_device(accelerator)
-    dimensions = len(window_shape)
-    image = torch.from_numpy(np.ascontiguousarray(normalise_raw(raw), dtype=np.float32))
-    images = image[:, None] if dimensions == 2 else image[None, None]
-    group = batch_size if dimensions == 2 else 1
-    was_training = network.training
-    network.to(device).eval()
-    total = len(images) * math.prod(_windows_per_axis(images.shape[2:], window_shape, overlap))
+    dimensions, intensities = len(window_shape), raw_range(raw)
+    sections_at_once = batch_size if dimensions == 2 else len(raw)
+    images = len(raw) if dimensions == 2 else 1
+    total = images * math.prod(_windows_per_axis(raw.shape[-dimensions:], window_shape, overlap))
     blend = partial(
         _blend_windows,
         _Counted(network, total, progress),
@@ -90,14 +92,34 @@ def predict_affinities(
         batch_size=batch_size,
         device=device,
     )
-    try:
-        with torch.inference_mode():
-            parts = [blend(images[at : at + group]) for at in range(0, len(images), group)]
-    finally:
-        network.train(was_training)
-    # 2-D: (z, k, y, x) -> (k, z, y, x); 3-D: one part (1, k, z, y, x).
-    stacked = np.concatenate(parts).swapaxes(0, 1) if dimensions == 2 else parts[0][0]
-    return np.ascontiguousarray(stacked)
+    whole: NDArray[np.float32] | None = None
+    with _evaluating(network, device), torch.inference_mode():
+        for at in range(0, len(raw), sections_at_once):
+            part = torch.from_numpy(normalise_raw(raw[at : at + sections_at_once], intensities))
+            if dimensions == 3:
+                return np.ascontiguousarray(blend(part[None, None])[0])
+            affinities = blend(part[:, None])
+            if whole is None:
+                whole = np.empty((affinities.shape[1], *raw.shape), np.float32)
+            whole[:, at : at + len(part)] = affinities.swapaxes(0, 1)
+    assert whole is not None
+    return whole
+
+
+def check_windows(
+    shape: Sequence[int], window_shape: Sequence[int], *, overlap: float, batch_size: int
+) -> None:
+    """Require a stack (z, y, x) and windows that `predict_affinities` can lay over it."""
+    if len(shape) != 3:
+        raise ShapeError(f"`raw` must have shape (z, y, x), got {tuple(shape)}")
+    if 0 in shape:
+        raise ShapeError(f"`raw` must not be empty, got shape {tuple(shape)}")
+    if len(window_shape) not in (2, 3) or min(window_shape) < 1:
+        raise ShapeError(f"`window_shape` must be 2 or 3 positive numbers, got {tuple(window_shape)}")
+    if not 0 <= overlap < 1:
+        raise ArgumentError(f"`overlap` must be in 0..1, 1 excluded, got {overlap}")
+    if batch_size < 1:
+        raise ArgumentError(f"`batch_size` must be at least 1, got {batch_size}")
 
 
 def find_device(accelerator: str) -> torch.device:
@@ -114,6 +136,18 @@ def find_device(accelerator: str) -> torch.device:
     if not there[accelerator]:
         raise DeviceError(f"`accelerator` must be present, got {accelerator!r}; use 'cpu' or 'auto'")
     return torch.device(accelerator)
+
+
+@contextmanager
+def _evaluating(network: torch.nn.Module, device: torch.device) -> Iterator[None]:
+    """Lend the network to a device for evaluation; afterwards it is where and how the caller had it."""
+    before = next((tensor.device for tensor in (*network.parameters(), *network.buffers())), device)
+    was_training = network.training
+    try:
+        network.to(device).eval()
+        yield
+    finally:
+        network.to(before).train(was_training)
 
 
 class _Counted:
@@ -177,15 +211,3 @@ def _windows_per_axis(spatial: Sequence[int], window_shape: Sequence[int], overl
         step = max(int(window * (1 - overlap)), 1)
         counts.append(1 if size <= window else math.ceil((size - window) / step) + 1)
     return counts
-
-
-def _check(raw: NDArray[Any], window_shape: Sequence[int], overlap: float, batch_size: int) -> None:
-    if raw.ndim != 3:
-        raise ShapeError(f"`raw` must have shape (z, y, x), got {raw.shape}")
-    check_not_empty(raw, name="raw")
-    if len(window_shape) not in (2, 3) or min(window_shape) < 1:
-        raise ShapeError(f"`window_shape` must be 2 or 3 positive numbers, got {tuple(window_shape)}")
-    if not 0 <= overlap < 1:
-        raise ArgumentError(f"`overlap` must be in 0..1, 1 excluded, got {overlap}")
-    if batch_size < 1:
-        raise ArgumentError(f"`batch_size` must be at least 1, got {batch_size}")
