@@ -179,7 +179,14 @@ def test_commands_share_a_run_directory_and_files(tmp_path: Path):
     assert "`--window-shape` must have spatial lengths" in call(
         *arguments, "--window-shape", "7,16,16", code=2
     )
-    call(*arguments, "--window-shape", "8,16,16", "--sections", "0:3", "--accelerator", "cpu")
+    fitting = [*arguments, "--window-shape", "8,16,16"]
+    for option, value, message in (
+        ("--overlap", 1, "`overlap` must be in 0..1"),
+        ("--batch-size", 0, "`batch_size` must be at least 1"),
+        ("--accelerator", "tpu", "`accelerator` must be one of"),
+    ):
+        assert message in call(*fitting, option, value, "--dry-run", code=2)
+    call(*fitting, "--sections", "0:3", "--accelerator", "cpu")
     assert read_affinities(tmp_path / "b.h5").array.shape == (3, 3, 32, 24)
 
 
@@ -261,6 +268,13 @@ def test_sections_of_the_truth_are_scored(tmp_path: Path):
             "`--dimensions` must be 2 or 3, got 4",
         ),
         (["evaluate", "--truth", "t.h5:a", "--segmentation", "s.h5:a"], "`t.h5:a` must exist"),
+        (
+            ["evaluate", "--truth", "t.h5:a", "--segmentation", "s.h5:a", "--json", "--per-section"],
+            "`--per-section` must not be given together with --json",
+        ),
+        (["predict", "run", "--overlap", 0], "`--overlap` must not be given together with a run, got run"),
+        (["predict", "run", "--batch-size", -3], "`--batch-size` must not be given together with a run"),
+        (["predict", "run", "--accelerator", "tpu"], "`--accelerator` must not be given together with a run"),
         (["report", "one", "two"], "`--output` must be given for 2 runs"),
         (["report", "one"], "`directory` must be a run with a config.yaml, got one"),
         (["run", "."], "`CONFIG` must be a YAML file or a run with a config.yaml, got the folder ."),

@@ -88,6 +88,10 @@ def evaluate(
         return
     assert truth is not None
     assert segmentation is not None
+    if per_section and json:
+        raise ArgumentError(
+            "`--per-section` must not be given together with --json, which holds every section"
+        )
     if dimensions not in (None, 2, 3):
         raise ArgumentError(f"`--dimensions` must be 2 or 3, got {dimensions}")
     from objectwise.cli.text import as_json, score_table

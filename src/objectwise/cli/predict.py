@@ -60,15 +60,27 @@ def predict(
         ),
     ] = None,
     overlap: Annotated[
-        float,
-        typer.Option(help="Fraction of the window that neighbours share.", rich_help_panel=FILES_PANEL),
-    ] = 0.25,
+        float | None,
+        typer.Option(
+            help="Fraction of the window that neighbours share, 0.25 by default.",
+            show_default=False,
+            rich_help_panel=FILES_PANEL,
+        ),
+    ] = None,
     batch_size: Annotated[
-        int, typer.Option(help="Windows at once; changes memory and speed only.", rich_help_panel=FILES_PANEL)
-    ] = 4,
+        int | None,
+        typer.Option(
+            help="Windows at once, 4 by default; changes memory and speed only.",
+            show_default=False,
+            rich_help_panel=FILES_PANEL,
+        ),
+    ] = None,
     accelerator: Annotated[
-        str, typer.Option(help="auto, cpu, gpu, cuda or mps.", rich_help_panel=FILES_PANEL)
-    ] = "auto",
+        str | None,
+        typer.Option(
+            help="auto (the default), cpu, gpu, cuda or mps.", show_default=False, rich_help_panel=FILES_PANEL
+        ),
+    ] = None,
     offsets: Offsets = None,
     dry_run: DryRun = False,
     overwrite: Overwrite = False,
@@ -84,7 +96,14 @@ def predict(
         --raw new.h5:volumes/raw --output new.h5:volumes/predictions/affinities
     """
     files = {"--network": network, "--raw": raw}
-    extra = {"--sections": sections, "--window-shape": window_shape, "--offsets": offsets}
+    extra = {
+        "--sections": sections,
+        "--window-shape": window_shape,
+        "--overlap": overlap,
+        "--batch-size": batch_size,
+        "--accelerator": accelerator,
+        "--offsets": offsets,
+    }
     if not on_files(
         config,
         files | ({"--output": output} if config is None else {}) | extra,
@@ -112,7 +131,11 @@ def predict(
         sections=sections_of(sections),
         window_shape=shape_of(window_shape, name="--window-shape"),
         offsets=offsets,
-        options={"overlap": overlap, "batch_size": batch_size, "accelerator": accelerator},
+        options={
+            "overlap": 0.25 if overlap is None else overlap,
+            "batch_size": 4 if batch_size is None else batch_size,
+            "accelerator": accelerator or "auto",
+        },
         dry_run=dry_run,
         overwrite=overwrite,
         json=json,
@@ -137,12 +160,15 @@ def _predict_file(
     from objectwise.networks import load_network
     from objectwise.pipeline import describe_stack, predict_affinities, read_raw_stack, write_affinities
     from objectwise.pipeline.affinity_files import DEFAULT_DATASET
+    from objectwise.pipeline.predict import check_windows, find_device
 
     place = in_container(output, DEFAULT_DATASET)
     model, run_config = load_network(network), _run_of(network)
     neighborhood = _neighborhood(model, run_config, offsets)
     window = _window(model, run_config, window_shape)
     info = describe_stack(raw, sections)
+    check_windows(info.shape, window, overlap=options["overlap"], batch_size=options["batch_size"])
+    find_device(options["accelerator"])
     require_new(place, overwrite=overwrite)
     if not dry_run:
         volume = read_raw_stack(raw, sections)
