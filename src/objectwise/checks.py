@@ -50,7 +50,7 @@ def check_offsets(offsets: object, *, ndim: int | None = None, name: str = "offs
     return array
 
 
-def check_labels(labels: object, *, name: str = "labels") -> AnyArray:
+def check_labels(labels: object, *, name: str = "labels", any_byte_order: bool = False) -> AnyArray:
     """Require an integer array without negative ids (0 is background)."""
     array = _require_array(labels, name)
     if array.dtype.kind not in "iu":
@@ -58,6 +58,8 @@ def check_labels(labels: object, *, name: str = "labels") -> AnyArray:
             f"`{name}` must hold integer ids (0 = background), got dtype {array.dtype}; "
             "convert on purpose with .astype, labels never pass through floating point here"
         )
+    if not any_byte_order:
+        _check_byte_order(array, name)
     if array.dtype.kind == "i" and array.size and int(array.min()) < 0:
         first = first_position(array < 0)
         raise ArgumentError(f"`{name}` must not be negative, got {array[first]} at {first}")
@@ -67,8 +69,9 @@ def check_labels(labels: object, *, name: str = "labels") -> AnyArray:
 def check_affinities(affinities: object, *, name: str = "affinities") -> AnyArray:
     """Require a finite float32 or float64 array with a channel axis in front."""
     array = _require_array(affinities, name)
-    if array.dtype not in (np.float32, np.float64):
+    if array.dtype.newbyteorder("=") not in (np.float32, np.float64):
         raise DtypeError(f"`{name}` must be float32 or float64, got dtype {array.dtype}")
+    _check_byte_order(array, name)
     if array.ndim not in (3, 4):
         raise ShapeError(f"`{name}` must have shape (k, y, x) or (k, z, y, x), got {array.shape}")
     check_not_empty(array, name=name)
@@ -136,6 +139,17 @@ def check_offsets_fit(spatial: Sequence[int], offsets: NDArray[np.int64]) -> Non
         )
 
 
+def check_threshold(threshold: object, dtype: np.dtype[Any], *, name: str = "threshold") -> float:
+    """Require a real number that affinities of `dtype` can reach."""
+    # NumPy would compare its small scalars in their own precision.
+    number = threshold.item() if isinstance(threshold, np.generic) else threshold
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise ArgumentError(f"`{name}` must be a number, got {threshold!r}")
+    if not abs(number) <= float(np.finfo(dtype).max):
+        raise ArgumentError(f"`{name}` must be finite, got {threshold} for affinities in {dtype}")
+    return float(number)
+
+
 def check_choice(value: str, choices: Sequence[str], *, name: str) -> None:
     """Require one of a few words."""
     if value not in choices:
@@ -146,6 +160,14 @@ def check_choice(value: str, choices: Sequence[str], *, name: str) -> None:
 def first_position(mask: AnyArray) -> tuple[int, ...]:
     """Return the C-order first true position of a mask that has one."""
     return tuple(int(i) for i in np.unravel_index(int(np.argmax(mask)), mask.shape))
+
+
+def _check_byte_order(array: AnyArray, name: str) -> None:
+    if not array.dtype.isnative:
+        raise DtypeError(
+            f"`{name}` must have the byte order of this machine, got dtype {array.dtype.str}; "
+            f"convert with {name}.astype({name}.dtype.newbyteorder('='))"
+        )
 
 
 def _require_array(value: object, name: str) -> AnyArray:

@@ -67,3 +67,12 @@ def test_background_alone_has_no_affinity():
 def test_bad_labels_are_named(labels, offsets, error, message):
     with pytest.raises(error, match=message):
         affinities_from_labels(labels, offsets)
+
+
+def test_labels_in_the_byte_order_of_another_machine_are_refused():
+    labels = np.ones((2, 2), ">i4")
+    with pytest.raises(
+        DtypeError, match=r"`labels` must have the byte order of this machine, got dtype >i4; convert"
+    ):
+        affinities_from_labels(labels, [[0, -1]])
+    affinities_from_labels(labels.astype(labels.dtype.newbyteorder("=")), [[0, -1]])

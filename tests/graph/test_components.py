@@ -82,10 +82,38 @@ def test_edges_that_leave_the_volume_are_never_read():
             [[0, 1]],
             np.inf,
             ArgumentError,
-            "`threshold` must be finite, got inf",
+            "`threshold` must be finite, got inf for affinities in float32",
+        ),
+        *[
+            (np.zeros((1, 2, 2), np.float32), [[0, 1]], threshold, ArgumentError, message)
+            for threshold, message in [
+                (1e300, "`threshold` must be finite, got 1e\\+300 for affinities in float32"),
+                (-1e300, "`threshold` must be finite, got -1e\\+300 for affinities in float32"),
+                (np.nan, "`threshold` must be finite, got nan for affinities in float32"),
+                ("a", "`threshold` must be a number, got 'a'"),
+                (None, "`threshold` must be a number, got None"),
+                (True, "`threshold` must be a number, got True"),
+            ]
+        ],
+        (
+            np.zeros((1, 2, 2), ">f4"),
+            [[0, 1]],
+            0.5,
+            DtypeError,
+            r"`affinities` must have the byte order of this machine, got dtype >f4; convert with affinities\.astype",
         ),
     ],
 )
 def test_bad_input_is_named(affinities, offsets, threshold, error, message):
     with pytest.raises(error, match=message):
         components_from_affinities(affinities, offsets, threshold)
+
+
+@pytest.mark.parametrize(
+    "threshold", [0, np.float32(0), np.float64(0), np.int64(0), 3e38, np.finfo(np.float32).max]
+)
+def test_any_number_is_a_threshold(threshold):
+    affinities = np.full((1, 1, 2), 3.2e38, np.float32)
+    components_from_affinities(affinities.astype(np.float64), [[0, -1]], threshold)
+    expected = [[1, 1]] if threshold < np.finfo(np.float32).max else [[0, 0]]
+    np.testing.assert_array_equal(components_from_affinities(affinities, [[0, -1]], threshold), expected)

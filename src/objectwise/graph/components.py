@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.checks import check_affinities, check_graph
-from objectwise.errors import ArgumentError
+from objectwise.checks import check_affinities, check_graph, check_threshold
 from objectwise.graph.axes import as_channels, as_steps
 from objectwise.graph.neighborhood import Offsets, offsets_array
 from objectwise.kernels.components import components_above
@@ -35,7 +34,8 @@ def components_from_affinities(
     Raises
     ------
     DtypeError, ShapeError, ArgumentError
-        If the affinities or offsets do not fit each other, are empty or not finite.
+        If affinities and offsets do not fit each other, are empty or not finite, or `threshold` is no number
+        that the affinities' dtype can hold.
 
     Examples
     --------
@@ -45,9 +45,6 @@ def components_from_affinities(
     check_affinities(affinities)
     table = offsets_array(offsets)
     check_graph(len(affinities), affinities.shape[1:], table)
-    if not np.isfinite(threshold):
-        raise ArgumentError(f"`threshold` must be finite, got {threshold}")
-    labels: NDArray[np.int64] = components_above(
-        as_channels(affinities), as_steps(table), affinities.dtype.type(threshold)
-    )
+    value = affinities.dtype.type(check_threshold(threshold, affinities.dtype))
+    labels: NDArray[np.int64] = components_above(as_channels(affinities), as_steps(table), value)
     return labels.reshape(affinities.shape[1:])

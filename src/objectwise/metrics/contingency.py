@@ -68,8 +68,8 @@ class ContingencyTable:
         -----
         One pass, O(voxels); memory for the distinct pairs and for one slab of ids.
         """
-        check_labels(truth, name="truth")
-        check_labels(segmentation, name="segmentation")
+        check_labels(truth, name="truth", any_byte_order=True)
+        check_labels(segmentation, name="segmentation", any_byte_order=True)
         check_same_shape(truth, segmentation, names=("truth", "segmentation"))
         truth, segmentation = np.atleast_1d(truth), np.atleast_1d(segmentation)
         table = no_pairs()
