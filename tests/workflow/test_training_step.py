@@ -1,0 +1,76 @@
+"""A training on several devices is done by several processes, and the rest of the run by one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from objectwise.networks import load_network
+from objectwise.training import read_metrics
+from objectwise.workflow.training_step import device_count
+from tests.workflow.tiny import tiny_config, write_tiny
+
+TWO = ["--set", "training.devices=2", "--set", "training.accelerator=cpu"]
+
+
+def start(config: Path, directory: Path, *options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "objectwise", "run", str(config), "--output", str(directory)]
+    return subprocess.Popen(
+        [*command, *TWO, *options],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 120
+    while not path.exists():
+        assert time.monotonic() < deadline, f"no {path}"
+        time.sleep(0.01)
+
+
+@pytest.mark.slow
+def test_two_devices_make_one_run(tmp_path: Path):
+    process = start(write_tiny(tmp_path), tmp_path / "run")
+    out, messages = process.communicate(timeout=300)
+    assert process.returncode == 0, messages
+    for step in ("train", "predict", "segment", "evaluate", "report"):
+        assert messages.count(f"{step}: begun") == messages.count(f"{step}: done") == 1
+    assert "lower is better" in out
+    rows = read_metrics(tmp_path / "run" / "train" / "metrics.csv")
+    assert [row["step"] for row in rows] == list(range(1, 13))
+    assert load_network(tmp_path / "run" / "train" / "network.pt").architecture["features"] == [4, 8]
+
+
+@pytest.mark.slow
+def test_killed_training_on_two_devices_leaves_no_process_and_goes_on(tmp_path: Path):
+    config, train = write_tiny(tmp_path), tmp_path / "run" / "train"
+    process = start(config, tmp_path / "run", "--set", "training.steps=60")
+    wait_for(train / "checkpoints" / "last.ckpt")
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    time.sleep(2)
+    size = (train / "metrics.csv").stat().st_size
+    time.sleep(2)
+    assert (train / "metrics.csv").stat().st_size == size, "the training goes on without its run"
+    again = start(config, tmp_path / "run", "--set", "training.steps=60")
+    _, messages = again.communicate(timeout=300)
+    assert again.returncode == 0, messages
+    assert "train: resumed" in messages
+    rows = read_metrics(train / "metrics.csv")
+    assert [row["step"] for row in rows] == list(range(1, 61))
+
+
+def test_devices_are_counted(tmp_path: Path):
+    cpu = "training.accelerator=cpu"
+    assert device_count(tiny_config(tmp_path, cpu)) == 1
+    assert device_count(tiny_config(tmp_path, cpu, "training.devices=auto")) == 1
+    assert device_count(tiny_config(tmp_path, cpu, "training.devices=3")) == 3
