@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from objectwise.data import read_volume, write_volume
+from objectwise.networks import AffinityUNet, save_network
 from tests.cli.test_main import call, write_truth
 
 
@@ -75,3 +76,26 @@ def test_volume_of_another_name_joins_the_file(tmp_path: Path, affinities: str):
     write_volume(f"{tmp_path}/s.h5:raw", np.ones((2, 2, 2), np.uint8))
     call("segment", "--affinities", affinities, "--threshold", 0.5, "--output", f"{tmp_path}/s.h5:labels")
     assert read_volume(f"{tmp_path}/s.h5:raw").array.shape == (2, 2, 2)
+
+
+def test_config_of_a_stranger_beside_a_network_is_not_read(tmp_path: Path):
+    network = tmp_path / "models" / "best" / "network.pt"
+    network.parent.mkdir(parents=True)
+    save_network(network, AffinityUNet(3, 3, features=[4, 8]))
+    (tmp_path / "models" / "config.yaml").write_text("serves: something else")
+    write_volume(tmp_path / "raw.tif", np.ones((8, 16, 16), np.uint8))
+    arguments = [
+        "predict",
+        "--network",
+        network,
+        "--raw",
+        tmp_path / "raw.tif",
+        "--output",
+        tmp_path / "a.h5",
+    ]
+    assert "`--window-shape` must be given" in call(*arguments, code=2)
+    assert "would write" in call(*arguments, "--window-shape", "8,16,16", "--dry-run")
+    # Not even where the folder bears the name of a step.
+    train = network.parent.rename(tmp_path / "models" / "train")
+    arguments[2] = train / "network.pt"
+    assert "would write" in call(*arguments, "--window-shape", "8,16,16", "--dry-run")

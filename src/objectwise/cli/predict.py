@@ -196,8 +196,13 @@ def _run_of(network: Path) -> RunConfig | None:
     """Return the configuration of the run that a network lies in, RUN/train/network.pt, if it does."""
     from objectwise.config import load_config
 
-    config = network.resolve().parent.parent / "config.yaml"
-    return load_config(config) if config.is_file() else None
+    folder = network.resolve().parent
+    # Any folder can hold a config.yaml of something else; a step of a run leaves its mark beside the network.
+    of_a_run = folder.name == "train" and any(
+        (folder / mark).is_file() for mark in ("complete.json", "started.json")
+    )
+    config = folder.parent / "config.yaml"
+    return load_config(config) if of_a_run and config.is_file() else None
 
 
 def _neighborhood(model: AffinityUNet, run: RunConfig | None, offsets: str | None) -> Neighborhood:
