@@ -8,7 +8,7 @@ times, and an entry that meets its like vanishes.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -151,3 +151,54 @@ def _remove(sets: Histograms, entry: int) -> None:
             sets.table[gap] = other
             gap = slot
     sets.table[gap] = NONE
+
+
+@njit(cache=True, nogil=True, inline="always")
+def merge_labels(
+    sets: Histograms, objects: NDArray[np.int32], voxels: NDArray[np.int32], root: int, leaf: int
+) -> tuple[Histograms, int]:
+    """Move the labels of `leaf` to `root`; return the histograms, which may have grown, and the pairs.
+
+    `objects` and `voxels` are those of `broken_objects`.
+    """
+    same_label_pairs = np.int64(0)
+    if objects[root] == objects[leaf] and objects[root] >= 0:
+        same_label_pairs = np.int64(voxels[root]) * np.int64(voxels[leaf])
+        voxels[root] += voxels[leaf]
+    elif objects[root] == 0:
+        objects[root], voxels[root] = objects[leaf], voxels[leaf]
+    elif objects[leaf] != 0:
+        sets, a = _set_of(sets, objects[root], voxels[root])
+        sets, b = _set_of(sets, objects[leaf], voxels[leaf])
+        union, same_label_pairs = merge_sets(sets, a, b)
+        objects[root] = ~union
+    return sets, same_label_pairs
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _set_of(sets: Histograms, followed: int, voxels: int) -> tuple[Histograms, int]:
+    """Return the histogram of a root, made now if it held one object so far; see `broken_objects`."""
+    return new_set(sets, followed, voxels) if followed > 0 else (sets, np.int64(~followed))
+
+
+@njit(cache=True, nogil=True)
+def broken_objects(
+    parents: NDArray[np.int32], labels: NDArray[Any]
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Follow the objects that begin in several pieces; one in a single piece never meets itself.
+
+    Returns, for each root, the number (from 1) of the one object it holds that is followed, 0 where there is
+    none, or `~name` of its histogram where there are several, and the voxels of that one object.
+    """
+    roots = np.flatnonzero((parents < 0) & (labels != 0))
+    roots = roots[np.argsort(labels[roots], kind="mergesort")]
+    objects, voxels = np.zeros(labels.size, np.int32), np.zeros(labels.size, np.int32)
+    number = 0
+    for i in range(1, roots.size):
+        before, root = roots[i - 1], roots[i]
+        if labels[root] == labels[before]:
+            if objects[before] == 0:
+                number += 1
+                objects[before], voxels[before] = number, ~parents[before]
+            objects[root], voxels[root] = number, ~parents[root]
+    return objects, voxels

@@ -12,7 +12,8 @@ from objectwise.errors import ArgumentError, ShapeError
 from objectwise.graph import Offsets, affinities_from_labels, offsets_array
 from objectwise.graph.axes import as_channels, as_steps, as_volume
 from objectwise.kernels import malis
-from objectwise.kernels.edge_order import KEY_BITS, order_keys
+from objectwise.kernels.edge_lists import most_voxels
+from objectwise.kernels.edge_order import order_keys
 
 
 class PairCounts(NamedTuple):
@@ -155,7 +156,7 @@ def _same_bits(labels: NDArray[Any]) -> NDArray[Any]:
 
 def _check_size(n_voxels: int, n_channels: int) -> None:
     """Require voxel and channel of an edge to fit into 32 bits, and a set's size into an int32."""
-    most = min(2**KEY_BITS >> malis.channel_bits(n_channels), 2**31 - 1)
+    most = most_voxels(n_channels)
     if n_voxels > most:
         raise ArgumentError(
             f"`labels` must have at most {most} voxels with {n_channels} channels, got {n_voxels}; "
