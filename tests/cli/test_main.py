@@ -153,8 +153,14 @@ def test_commands_share_a_run_directory_and_files(tmp_path: Path):
     assert "threshold 0." in text
     outcome = json.loads(call("evaluate", run, "--json"))
     assert outcome["steps"]["report"] == "to do"
+    assert call("report", run, "--dry-run") == f"would write {run / 'report.html'}\n"
+    assert not (run / "report.html").exists()
     assert call("report", run).strip() == str(run / "report.html")
+    # The step of the run replaces its own page, the command nothing.
     assert "report: " in call("run", run)
+    for more in ([], ["--output", run / "report.html"], ["--dry-run"]):
+        assert "`--output` must not exist yet" in call("report", run, *more, code=2)
+    call("report", run, "--overwrite")
 
     # The same network on a file gives the same affinities, and those the same objects and scores.
     out = tmp_path / "out.h5"
@@ -276,6 +282,7 @@ def test_sections_of_the_truth_are_scored(tmp_path: Path):
         (["predict", "run", "--batch-size", -3], "`--batch-size` must not be given together with a run"),
         (["predict", "run", "--accelerator", "tpu"], "`--accelerator` must not be given together with a run"),
         (["report", "one", "two"], "`--output` must be given for 2 runs"),
+        (["report", "one", "--dry-run"], "`directory` must be a run with a config.yaml, got one"),
         (["report", "one"], "`directory` must be a run with a config.yaml, got one"),
         (["run", "."], "`CONFIG` must be a YAML file or a run with a config.yaml, got the folder ."),
     ],

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from objectwise.cli.errors import one_sentence
-from objectwise.cli.options import Overwrite
+from objectwise.cli.options import DryRun, Overwrite
 from objectwise.errors import ArgumentError
 
 
@@ -24,12 +24,14 @@ def report(
         ),
     ] = None,
     title: Annotated[str | None, typer.Option(help="Title of the page.", show_default=False)] = None,
+    dry_run: DryRun = False,
     overwrite: Overwrite = False,
 ) -> None:
     r"""Write one self-contained page on one or several runs.
 
     It shows training curves, pictures with splits and merges marked, scores and configurations. Volumes of
-    one name are compared between the runs. What a run has not done yet is left out.
+    one name are compared between the runs. What a run has not done yet is left out. A page that is there,
+    even the run's own, is replaced with --overwrite only.
 
     \b
     objectwise report runs/isbi2012
@@ -41,8 +43,16 @@ def report(
                 f"`--output` must be given for {len(directories)} runs, like --output page.html"
             )
         output = directories[0] / "report.html"
-    elif output.exists() and not overwrite:
+    if output.exists() and not overwrite:
         raise ArgumentError(f"`--output` must not exist yet, got {output}; pass --overwrite to replace it")
+    if dry_run:
+        from objectwise.workflow.pages import read_run, run_names
+
+        run_names(directories)
+        for directory in directories:
+            read_run(directory)
+        print(f"would write {output}")
+        return
     from objectwise.workflow import write_page
 
     print(write_page(directories, output, title=title))
