@@ -37,7 +37,8 @@ def train(
     """Train the network of a configuration and return the path of its weights.
 
     A directory that holds the checkpoint of an earlier start of the same configuration is resumed, and ends
-    with the same weights, bit by bit on one machine and number of threads, as if it had never stopped.
+    with the same weights as if it had never stopped: bit by bit on the CPU of one machine with one number of
+    threads; on a GPU up to rounding, because some of its sums come in no fixed order.
 
     Parameters
     ----------
@@ -110,10 +111,10 @@ def train(
 def build_network(config: RunConfig) -> AffinityUNet:
     """Return the network of a configuration with the random weights of its seed.
 
-    The global random state is left as it was.
+    The global random state is left as it was, that of the GPUs included: the weights are drawn on the CPU.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+        torch.default_generator.manual_seed(config.seed)
         return AffinityUNet(
             config.dimensions,
             len(config.neighborhood),
