@@ -246,6 +246,10 @@ def test_damaged_configuration_of_a_run_is_named(tmp_path: Path, calls: list[str
         ("offsets=[[-1, 0, 0], [0, -20, 0]]", r"offsets: `offsets` must be shorter than the volume"),
         ("training.initial_weights=nowhere.pt", r"training\.initial_weights: nowhere\.pt must exist"),
         ("network.kernel_sizes=[[2, 3, 3], [3, 3, 3]]", "network: `kernel_sizes` must be odd"),
+        (
+            "training={patch_shape: [8, 16, 16], accelerator: cpu, precision: 16-mixed}",
+            r"training\.precision: must",
+        ),
     ],
 )
 def test_problem_is_found_before_anything_is_written(tmp_path: Path, calls, override: str, message: str):
@@ -321,6 +325,20 @@ def test_weights_of_another_architecture_are_found_before_anything_is_written(tm
     ):
         run(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("devices", "is_fine"), [("1", True), ("auto", True), ("2", True), ("3", False)])
+def test_more_gpus_than_there_are_are_refused(tmp_path: Path, monkeypatch, devices: str, is_fine: bool):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    config = tiny_config(tmp_path, f"training.devices={devices}", "training.accelerator=cuda")
+    if is_fine:
+        run(config, tmp_path / "run", dry_run=True)
+    else:
+        with pytest.raises(ConfigError, match=r"training\.devices: must be at most 2, .*'cuda' here, got 3"):
+            run(config, tmp_path / "run", dry_run=True)
 
 
 def test_labels_that_are_floats_are_refused(tmp_path: Path):

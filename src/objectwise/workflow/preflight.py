@@ -12,7 +12,7 @@ from objectwise.data import VolumeInfo, check_pair
 from objectwise.errors import ArgumentError, ConfigError, ObjectwiseError
 from objectwise.pipeline.predict import find_device
 from objectwise.pipeline.stacks import describe_stack
-from objectwise.workflow.training_step import training_volumes
+from objectwise.workflow.training_step import device_count, training_volumes
 
 if TYPE_CHECKING:
     from objectwise.networks import AffinityUNet
@@ -34,7 +34,7 @@ def check_run(config: RunConfig) -> None:
     with problems.at("offsets"):
         check_offsets_fit(config.training.patch_shape, config.neighborhood.array)
     with problems.at("training.accelerator"):
-        find_device(config.training.accelerator)
+        _check_machine(config, find_device(config.training.accelerator).type, problems)
     if config.training.initial_weights is not None:
         from objectwise.networks import load_network
         from objectwise.networks.storage import check_same_architecture
@@ -112,6 +112,20 @@ def _check_volume(config: RunConfig, key: str, volume: VolumeConfig, problems: _
             labels = describe_stack(volume.labels, volume.sections)
             if raw is not None:
                 check_pair(raw, labels)
+
+
+def _check_machine(config: RunConfig, device: str, problems: _Problems) -> None:
+    """Check what the training asks of the kind of device that it was given."""
+    import torch
+
+    there = {"cuda": torch.cuda.device_count(), "mps": 1}.get(device)  # on the CPU, processes
+    asked = device_count(config)
+    if there is not None and asked > there:
+        with problems.at("training.devices"):
+            raise ArgumentError(f"must be at most {there}, the devices of kind {device!r} here, got {asked}")
+    if device == "cpu" and config.training.precision == "16-mixed":
+        with problems.at("training.precision"):
+            raise ArgumentError("must be 32-true or bf16-mixed on the CPU, got 16-mixed, which needs a GPU")
 
 
 def _check_patch(patch: Sequence[int], spatial: Sequence[int]) -> None:
