@@ -43,3 +43,17 @@ def components(shape, joined_edges):
                 labels[here] = n_components
                 stack += neighbours[here]
     return labels
+
+
+def merges(order, shape):
+    """Kruskal with explicit sets: yield each edge of `order` that joins two sets, with the two sets.
+
+    `order` holds (edge, voxel, other voxel) as `edges_of` yields them, strongest first.
+    """
+    sets = {voxel: frozenset([voxel]) for voxel in np.ndindex(*shape)}
+    for edge, u, v in order:
+        if sets[u] is not sets[v]:
+            yield edge, (sets[u], sets[v])
+            union = sets[u] | sets[v]
+            for voxel in union:
+                sets[voxel] = union

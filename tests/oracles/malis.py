@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from tests.oracles.graph import edges_of
+from tests.oracles.graph import edges_of, merges
 
 
 def pair_counts(affinities, labels, offsets, *, constrained=True, edge_mask=None):
@@ -17,7 +17,7 @@ def pair_counts(affinities, labels, offsets, *, constrained=True, edge_mask=None
     across = {edge: known[edge] and not labels[u] == labels[v] != 0 for edge, u, v in edges}
 
     def count(order, counts, is_counted):
-        for edge, sides in _merges(order, labels.shape):
+        for edge, sides in merges(order, labels.shape):
             for u, v in itertools.product(*sides):
                 counts[edge] += labels[u] != 0 and labels[v] != 0 and is_counted(edge, labels[u] == labels[v])
 
@@ -34,17 +34,6 @@ def pair_counts(affinities, labels, offsets, *, constrained=True, edge_mask=None
     raised = sorted(edges, key=lambda e: (not within[e[0]], 0 if within[e[0]] else -affinities[e[0]]))
     count(raised, negative, lambda edge, same: not same and across[edge])
     return positive, negative
-
-
-def _merges(order, shape):
-    """Kruskal with explicit sets: yield each edge that joins two sets, with the two sets."""
-    sets = {voxel: frozenset([voxel]) for voxel in np.ndindex(*shape)}
-    for edge, u, v in order:
-        if sets[u] is not sets[v]:
-            yield edge, (sets[u], sets[v])
-            union = sets[u] | sets[v]
-            for voxel in union:
-                sets[voxel] = union
 
 
 def normalised_squared_loss(affinities, labels, offsets):

@@ -1,0 +1,62 @@
+"""Histograms of sets, joined in any order, against dictionaries."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from objectwise.kernels.label_pairs import merge_sets, new_set, no_histograms
+from tests.oracles.sets import same_label_pairs
+
+
+def histogram(sets, name):
+    """Read a set's linked list; every label occurs once, and the list is as long as it says."""
+    labels, entry = [], name
+    while entry != -1:
+        labels.append((int(sets.label[entry]), int(sets.voxels[entry])))
+        entry = sets.following[entry]
+    assert len(labels) == sets.length[name] == len(dict(labels))
+    return Counter(dict(labels))
+
+
+def play(begun, joins, capacity):
+    """Make the sets, join them in pairs, and compare with counters after every step."""
+    sets, names, twins = no_histograms(capacity), [], []
+    for label, voxels in begun:
+        sets, name = new_set(sets, label, voxels)
+        names.append(name)
+        twins.append(Counter({label: voxels}))
+    for a, b in joins:
+        a, b = a % len(names), b % len(names)
+        if a == b:
+            continue
+        (name_a, name_b), (twin_a, twin_b) = (names[a], names[b]), (twins[a], twins[b])
+        union, pairs = merge_sets(sets, name_a, name_b)
+        assert union in (name_a, name_b)
+        assert pairs == same_label_pairs(twin_a, twin_b)
+        names[a], twins[a] = union, twin_a + twin_b
+        del names[b], twins[b]
+        assert [histogram(sets, name) for name in names] == twins
+
+
+labels = st.integers(1, 5) | st.integers(1, 2**31 - 1)
+
+
+@given(
+    begun=st.lists(st.tuples(labels, st.integers(1, 2**31 - 1)), min_size=1, max_size=25),
+    joins=st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)), max_size=30),
+    capacity=st.sampled_from([1, 2, 8, 64]),
+)
+def test_joined_histograms_and_their_pairs_are_those_of_dictionaries(begun, joins, capacity):
+    play(begun, joins, capacity)
+
+
+@pytest.mark.parametrize("n_labels", [1, 7, 400])
+def test_many_sets_in_a_crowded_table(n_labels):
+    rng = np.random.default_rng(n_labels)
+    begun = [(int(label), int(voxels)) for label, voxels in rng.integers(1, n_labels + 1, (400, 2))]
+    play(begun, rng.integers(0, 400, (399, 2)).tolist(), 1)
