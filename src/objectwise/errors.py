@@ -33,6 +33,10 @@ class VolumeError(ObjectwiseError, OSError):
     """A volume on disk is missing, damaged, or not what its name says."""
 
 
+class VolumeWriteError(VolumeError):
+    """A volume could not be written for a reason outside: a full disk, a permission, a lost connection."""
+
+
 class ConfigError(ArgumentError):
     """A configuration names an unknown key, a wrong type or an impossible combination."""
 

@@ -10,6 +10,7 @@ import pytest
 from objectwise.data import read_volume, write_volume
 from objectwise.networks import AffinityUNet, save_network
 from tests.cli.test_main import call, write_truth
+from tests.workflow.tiny import write_tiny
 
 
 @pytest.fixture
@@ -99,3 +100,32 @@ def test_config_of_a_stranger_beside_a_network_is_not_read(tmp_path: Path):
     train = network.parent.rename(tmp_path / "models" / "train")
     arguments[2] = train / "network.pt"
     assert "would write" in call(*arguments, "--window-shape", "8,16,16", "--dry-run")
+
+
+def test_output_in_an_impossible_folder_is_refused_before_the_work(
+    tmp_path: Path, affinities: str, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "file").write_text("")
+    config = write_tiny(tmp_path / "tiny")
+    monkeypatch.setattr("objectwise.segmentation.segment", None)
+    for folder in (tmp_path / "file" / "below", Path("/proc/x")):
+        arguments = ["--affinities", affinities, "--threshold", 0.5, "--output", folder / "s.tif"]
+        text = call("segment", *arguments, code=2)
+        assert text.startswith(f"error: `--output` must be in a folder that can be written, got {folder} (")
+        text = call("run", config, "--output", folder, code=2)
+        assert f"`--output` must be in a folder that can be written, got {folder} (" in text
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "tiny", "t.h5", "a.h5"}
+
+
+def test_full_disk_is_a_failure_and_not_misuse(
+    tmp_path: Path, affinities: str, monkeypatch: pytest.MonkeyPatch
+):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("h5py.Group.create_dataset", full)
+    arguments = ["segment", "--affinities", affinities, "--threshold", 0.5, "--output", tmp_path / "s.h5"]
+    text = call(*arguments, code=1)
+    assert text.startswith(f"failed: `{tmp_path}/s.h5:volumes/labels/segmentation` must be a place where")
+    assert "No space left on device" in text
+    assert not (tmp_path / "s.h5").exists()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from objectwise.cli.errors import one_sentence, resumable
+from objectwise.cli.files import require_writable
 from objectwise.cli.options import DryRun, Json, Overwrite
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def demo(
         parts = plan_demo(directory, seed=seed, overwrite=overwrite)
         print(as_json([asdict(part) for part in parts]) if json else _plan_text(parts))
         return
+    require_writable(directory)
     with resumable():
         outcome = run_demo(directory, seed=seed, overwrite=overwrite, reporter=TerminalReporter())
     content = {"report": outcome.report, "runs": outcome.scores}

@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 
 import typer
 
-from objectwise.errors import ObjectwiseError, needs_extra
+from objectwise.errors import ObjectwiseError, VolumeWriteError, needs_extra
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,6 +45,10 @@ def one_sentence(command: Callable[P, R]) -> Callable[P, R]:
                 return command(*args, **kwargs)
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
+        except VolumeWriteError as error:
+            again = f"; {_RESUMES}" if _resumes(error) else ""
+            _explain(f"failed: {error}{again}")
+            raise typer.Exit(FAILED) from error
         except ObjectwiseError as error:
             _explain(f"error: {error}")
             raise typer.Exit(MISUSED) from error

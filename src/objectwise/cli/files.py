@@ -133,10 +133,27 @@ def in_container(location: str, inner: str) -> str:
     return location
 
 
-def require_new(location: str, *, overwrite: bool) -> None:
+def require_new(location: str, *, overwrite: bool, dry_run: bool) -> None:
     """Refuse an output that is there already, or can never be; asked before any work is done."""
     from objectwise.data import volume_exists
+    from objectwise.data.formats.common import parse_location
     from objectwise.errors import VolumeError
 
     if volume_exists(location) and not overwrite:
         raise VolumeError(f"`--output` must not exist yet, got {location}; pass --overwrite to replace it")
+    if not dry_run:
+        require_writable(parse_location(location).path.parent)
+
+
+def require_writable(folder: Path) -> None:
+    """Refuse a folder that cannot be made or written, by trying; asked before any work is done."""
+    import tempfile
+
+    try:
+        there = next(above for above in (folder.absolute(), *folder.absolute().parents) if above.exists())
+        Path(tempfile.mkdtemp(prefix=".objectwise-", dir=there)).rmdir()
+    except OSError as error:
+        raise ArgumentError(
+            f"`--output` must be in a folder that can be written, got {folder} ({error.strerror}); "
+            "choose another one"
+        ) from error

@@ -169,7 +169,7 @@ def _predict_file(
     info = describe_stack(raw, sections)
     check_windows(info.shape, window, overlap=options["overlap"], batch_size=options["batch_size"])
     find_device(options["accelerator"])
-    require_new(place, overwrite=overwrite)
+    require_new(place, overwrite=overwrite, dry_run=dry_run)
     if not dry_run:
         volume = read_raw_stack(raw, sections)
         bar = partial(TerminalReporter().progress, "predict")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from objectwise.cli.errors import one_sentence
+from objectwise.cli.files import require_writable
 from objectwise.cli.options import DryRun, Overwrite
 from objectwise.errors import ArgumentError
 
@@ -53,6 +54,7 @@ def report(
             read_run(directory)
         print(f"would write {output}")
         return
+    require_writable(output.parent)
     from objectwise.workflow import write_page
 
     print(write_page(directories, output, title=title))

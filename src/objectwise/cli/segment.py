@@ -137,7 +137,7 @@ def _segment_file(
     if not 0 <= options["threshold"] <= 1:
         raise ArgumentError(f"`--threshold` must lie in 0..1, got {options['threshold']:g}")
     place = in_container(output, "volumes/labels/segmentation")
-    require_new(place, overwrite=overwrite)
+    require_new(place, overwrite=overwrite, dry_run=dry_run)
     volume = read_affinities(affinities)
     given = neighborhood_of(offsets, dimensions=3)
     table = volume.offsets if given is None else given.embedded().array

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from objectwise.cli.errors import resumable
+from objectwise.cli.files import require_writable
 from objectwise.cli.text import as_json, score_table, table
 from objectwise.errors import ArgumentError
 
@@ -30,6 +31,8 @@ def do_steps(
     from objectwise.cli.progress import TerminalReporter
     from objectwise.workflow import STEPS, run
 
+    if not dry_run:
+        require_writable(directory)
     steps = tuple(only or STEPS)
     reporter = TerminalReporter()
     with resumable():

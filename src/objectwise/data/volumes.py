@@ -210,7 +210,7 @@ def volume_exists(location: str | Path) -> bool:
         If the location has an unknown extension.
     """
     place = parse_location(location)
-    with one_sentence(place, "write"):
+    with one_sentence(place, "look"):
         return _format(place).exists(place)
 
 
@@ -240,7 +240,9 @@ def write_volume(
     Raises
     ------
     VolumeError
-        If something is there and `overwrite` is not set, or the place cannot be written.
+        If something is there and `overwrite` is not set, or what is there cannot be read.
+    VolumeWriteError
+        If writing fails: the disk is full, or permission denied.
     DtypeError, ShapeError, ArgumentError
         If the format, or no format, can hold the array exactly.
     """
@@ -253,11 +255,12 @@ def write_volume(
     array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
     size, start = _checked_voxel_size(voxel_size, array.ndim), _checked_offset(offset, array.ndim)
     header = Header(array.shape, array.dtype, size, start)
-    with one_sentence(place, "write"):
+    with one_sentence(place, "look"):
         writer = _format(place)
         writer.check_holds(place, array, header)
         if writer.exists(place) and not overwrite:
             raise VolumeError(f"`{place}` must not exist yet, got a volume there; overwrite=True replaces it")
+    with one_sentence(place, "write"):
         writer.write(place, array, header)
 
 

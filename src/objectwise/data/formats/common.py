@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.errors import ArgumentError, ObjectwiseError, VolumeError
+from objectwise.errors import ArgumentError, ObjectwiseError, VolumeError, VolumeWriteError
 
 AnyArray = NDArray[Any]
 Floats = tuple[float, ...]
@@ -100,8 +100,11 @@ def parse_location(location: str | Path) -> Location:
 
 
 @contextmanager
-def one_sentence(location: Location, doing: str) -> Iterator[None]:
-    """Turn any error of a format's library into one VolumeError that names the location."""
+def one_sentence(location: Location, doing: Literal["read", "look", "write"]) -> Iterator[None]:
+    """Turn any error of a format's library into one VolumeError that names the location.
+
+    `look` is for what lies where something is to be written; an error of `write` is a VolumeWriteError.
+    """
     try:
         yield
     except ObjectwiseError:
@@ -122,7 +125,8 @@ def one_sentence(location: Location, doing: str) -> Iterator[None]:
             rule, hint = f"a place where a {location.format} can be written", ""
         if isinstance(error, PermissionError):
             hint = "; permission is denied"
-        raise VolumeError(f"`{location}` must be {rule}, got {reason!r}{hint}") from error
+        kind = VolumeWriteError if doing == "write" else VolumeError
+        raise kind(f"`{location}` must be {rule}, got {reason!r}{hint}") from error
 
 
 @contextmanager
