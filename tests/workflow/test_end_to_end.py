@@ -11,6 +11,7 @@ import pytest
 
 from objectwise.data import read_volume
 from objectwise.metrics import evaluate
+from objectwise.pipeline import read_affinities
 from objectwise.workflow import Run, run, write_page
 from tests.workflow.tiny import tiny_config
 
@@ -106,3 +107,31 @@ def test_several_runs_share_a_page(done: Run, folder: Path):
     page = write_page([done.directory.path, other.directory.path], folder / "both.html").read_text()
     assert "run" in page
     assert "other" in page
+
+
+def test_killed_prediction_goes_on_with_the_next_volume(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    from objectwise.workflow import actions
+
+    config = tiny_config(folder, "training.steps=5")
+    predicted: list[tuple[int, ...]] = []
+    predict = actions.predict_affinities
+
+    def killed_at_the_second(network, raw, **options):
+        predicted.append(raw.shape)
+        if len(predicted) == 2:
+            raise KeyboardInterrupt
+        return predict(network, raw, **options)
+
+    monkeypatch.setattr(actions, "predict_affinities", killed_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        run(config, folder / "killed")
+    done = run(config, folder / "killed")
+    assert predicted == [(8, 32, 24), (10, 32, 32), (10, 32, 32)]
+    assert [step.state() for step in done.steps] == ["complete"] * 5
+    # A file cut short is no whole one.
+    affinities = done.directory.affinities_file("test")
+    whole = read_affinities(done.directory.affinities("test")).array
+    affinities.write_bytes(affinities.read_bytes()[:-100])
+    run(config, folder / "killed")
+    assert predicted[3:] == [(8, 32, 24)]
+    np.testing.assert_array_equal(read_affinities(done.directory.affinities("test")).array, whole)

@@ -44,11 +44,18 @@ def train_step(config: RunConfig, run: RunDirectory, reporter: Reporter, step: S
 
 
 def predict_step(config: RunConfig, run: RunDirectory, reporter: Reporter, step: Step) -> None:
-    """Write the affinities of every volume that is segmented or that the threshold is chosen on."""
+    """Write the affinities of every volume that is segmented or that the threshold is chosen on.
+
+    Those that a killed run left are kept.
+    """
     from objectwise.networks import load_network
 
     network = load_network(run.network)
     for volume in predicted_volumes(config):
+        if run.affinities_file(volume.name).is_file():
+            # Of this fingerprint, or `Step.begin` had cleared it, and whole, because it appears whole.
+            reporter.message(f"predict {volume.name}: there already")
+            continue
         raw = read_raw_stack(volume.raw, volume.sections)
         affinities = predict_affinities(
             network,

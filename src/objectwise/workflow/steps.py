@@ -78,9 +78,18 @@ class Step:
         return {}
 
     def begin(self) -> None:
-        """Make the folder ready: what another fingerprint left there goes, what a killed run left stays."""
-        if self.known().get("fingerprint") != self.fingerprint:
+        """Make the folder ready: what another fingerprint left there goes, what a killed run left stays.
+
+        Of a step that was complete, outputs that are no longer as they were written go.
+        """
+        known = self.known()
+        if known.get("fingerprint") != self.fingerprint:
             shutil.rmtree(self.folder, ignore_errors=True)
+        if self.marker.exists():
+            written, sizes = known.get("outputs", {}), self._sizes()
+            for path in self.outputs:
+                if sizes[path.name] != written.get(path.name):
+                    path.unlink(missing_ok=True)
         self.marker.unlink(missing_ok=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         for partial in self.folder.glob(".*.partial-*"):  # a kill leaves its half-written files
