@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from objectwise.config import RunConfig, load_config
     from objectwise.data import neuropil_phantom, read_volume, write_volume
     from objectwise.graph import (
+        MaximinTree,
         Neighborhood,
         affinities_from_labels,
         components_from_affinities,
         known_edges,
+        maximin_tree,
     )
     from objectwise.losses import AffinityBCELoss, MalisLoss, affinity_bce_loss, malis_loss
     from objectwise.maps import malis_pair_counts
@@ -26,7 +28,14 @@ if TYPE_CHECKING:
 _ROOMS = {
     "config": ("RunConfig", "load_config"),
     "data": ("neuropil_phantom", "read_volume", "write_volume"),
-    "graph": ("Neighborhood", "affinities_from_labels", "components_from_affinities", "known_edges"),
+    "graph": (
+        "MaximinTree",
+        "Neighborhood",
+        "affinities_from_labels",
+        "components_from_affinities",
+        "known_edges",
+        "maximin_tree",
+    ),
     "losses": ("AffinityBCELoss", "MalisLoss", "affinity_bce_loss", "malis_loss"),
     "maps": ("malis_pair_counts",),
     "metrics": ("evaluate",),
@@ -40,6 +49,7 @@ __all__ = [
     "AffinityBCELoss",
     "AffinityUNet",
     "MalisLoss",
+    "MaximinTree",
     "Neighborhood",
     "RunConfig",
     "affinities_from_labels",
@@ -50,6 +60,7 @@ __all__ = [
     "load_config",
     "malis_loss",
     "malis_pair_counts",
+    "maximin_tree",
     "neuropil_phantom",
     "read_volume",
     "segment",

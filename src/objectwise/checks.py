@@ -150,6 +150,20 @@ def check_threshold(threshold: object, dtype: np.dtype[Any], *, name: str = "thr
     return float(number)
 
 
+def check_pairs(pairs: object, *, n_voxels: int, name: str = "pairs") -> NDArray[np.int64]:
+    """Return (p, 2) flat voxel indices as int64, or say what is wrong with them."""
+    array = _require_array(pairs, name)
+    if array.dtype.kind not in "iu":
+        raise DtypeError(f"`{name}` must hold integers (flat voxel indices), got dtype {array.dtype}")
+    if array.ndim != 2 or array.shape[1] != 2:
+        raise ShapeError(f"`{name}` must have shape (p, 2), got {array.shape}")
+    outside = (array < 0) | (array >= n_voxels)
+    if outside.any():
+        first = first_position(outside)
+        raise ArgumentError(f"`{name}` must be in 0..{n_voxels - 1}, got {array[first]} at {first}")
+    return array.astype(np.int64)
+
+
 def check_choice(value: str, choices: Sequence[str], *, name: str) -> None:
     """Require one of a few words."""
     if value not in choices:

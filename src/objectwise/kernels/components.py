@@ -37,7 +37,7 @@ def components_above(
 
 
 @njit(cache=True, nogil=True)
-def numbered(parents: NDArray[np.int64]) -> NDArray[np.int64]:
+def numbered(parents: NDArray[Any]) -> NDArray[np.int64]:
     """Give numbers to the sets of a union-find in order of their first member; sets of one member get 0."""
     ids = np.zeros(parents.size, np.int64)
     labels = np.zeros(parents.size, np.int64)
