@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from objectwise.atomic import replaced_file
 from objectwise.errors import CheckpointError, ObjectwiseError
 from objectwise.networks.affinity_unet import AffinityUNet
 
@@ -19,11 +20,10 @@ def save_network(path: Path | str, network: AffinityUNet) -> None:
     The file holds `{"architecture": {...}, "state_dict": {...}}`, the architecture as plain numbers and
     lists, the weights on the CPU.
     """
-    path = Path(path)
     weights = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
-    temporary = path.with_name(f".{path.name}.tmp")
-    torch.save({"architecture": network.architecture, "state_dict": weights}, temporary)
-    temporary.replace(path)
+    # Into an open file: torch would write the name of a path into the archive, and this one is random.
+    with replaced_file(Path(path)) as partial, partial.open("wb") as file:
+        torch.save({"architecture": network.architecture, "state_dict": weights}, file)
 
 
 def load_network(path: Path | str) -> AffinityUNet:

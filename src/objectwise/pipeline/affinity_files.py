@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objectwise.atomic import replaced_file
 from objectwise.checks import check_affinities, check_graph, check_offsets
 from objectwise.data import volume_exists
 from objectwise.data.formats.common import one_sentence, parse_location
@@ -57,8 +58,6 @@ def write_affinities(
         If array and offsets do not fit, the location is no HDF5 data set, or one is there already.
     """
     import h5py
-
-    from objectwise.data.formats.atomic import replaced_file
 
     table = check_offsets(offsets, ndim=3)
     check_affinities(affinities)

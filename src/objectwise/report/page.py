@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -13,6 +12,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from objectwise.atomic import replaced_file
 from objectwise.errors import ArgumentError, ShapeError
 from objectwise.report.content import RunContent
 from objectwise.report.errors_found import VolumeErrors, find_errors
@@ -98,12 +98,8 @@ def write_report(path: Path | str, runs: Sequence[RunContent], *, title: str) ->
     """
     path = Path(path)
     page = render_report(runs, title=title)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(page, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replaced_file(path) as partial:
+        partial.write_text(page, encoding="utf-8")
     return path
 
 

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from objectwise.data.formats.atomic import replaced_file
+from objectwise.atomic import replaced_file
 
 
 def write_text(path: Path, text: str) -> None:

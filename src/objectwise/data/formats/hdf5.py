@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from objectwise.data.formats.atomic import replaced_file
+from objectwise.atomic import replaced_file
 from objectwise.data.formats.common import (
     AnyArray,
     Header,

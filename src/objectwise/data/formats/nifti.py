@@ -8,7 +8,7 @@ from typing import Any
 import nibabel
 import numpy as np
 
-from objectwise.data.formats.atomic import replaced_file
+from objectwise.atomic import replaced_file
 from objectwise.data.formats.common import (
     AnyArray,
     Floats,

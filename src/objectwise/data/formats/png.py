@@ -10,7 +10,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 
-from objectwise.data.formats.atomic import replaced_file
+from objectwise.atomic import replaced_file
 from objectwise.data.formats.common import AnyArray, Header, Location, is_default, require_file
 from objectwise.errors import DtypeError, VolumeError
 

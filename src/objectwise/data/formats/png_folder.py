@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from objectwise.atomic import replaced_folder
 from objectwise.data.formats import png
-from objectwise.data.formats.atomic import replaced_folder
 from objectwise.data.formats.common import AnyArray, Header, Location
 from objectwise.errors import VolumeError
 

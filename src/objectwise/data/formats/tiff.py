@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 import tifffile
 
-from objectwise.data.formats.atomic import replaced_file
+from objectwise.atomic import replaced_file
 from objectwise.data.formats.common import (
     AnyArray,
     Floats,

@@ -11,7 +11,7 @@ import numpy as np
 import zarr
 from zarr.codecs import ZstdCodec
 
-from objectwise.data.formats.atomic import replaced_folder
+from objectwise.atomic import replaced_folder
 from objectwise.data.formats.common import (
     AnyArray,
     Header,
