@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
@@ -65,9 +66,10 @@ def test_forest_without_the_settled_edges_is_the_same(graph):
     assert {edge for edge, _ in merges(order, shape)} == forest_of(*graph)
 
 
-@given(npst.arrays(np.uint32, (2, 2, 2), elements=st.integers(1, 3)), st.integers(0, 15))
-def test_one_square_settles_exactly_its_last_edge(keys, first_bits):
-    offsets, shape = [[-1, 0], [0, -1]], (2, 2)
+@pytest.mark.parametrize("offsets", [[[a, 0], [0, b]] for a in (-1, 1) for b in (-1, 1)] + [[[0, 1], [1, 0]]])
+@given(keys=npst.arrays(np.uint32, (2, 2, 2), elements=st.integers(1, 3)), first_bits=st.integers(0, 15))
+def test_one_square_settles_exactly_its_last_edge(offsets, keys, first_bits):
+    shape = (2, 2)
     edges = [edge for edge, _, _ in edges_of(shape, offsets)]
     states = np.zeros((2, 2, 2), np.uint8)
     for i, edge in enumerate(edges):
