@@ -11,9 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from objectwise.config import load_config
+from objectwise.errors import ObjectwiseError
 from objectwise.networks import load_network
 from objectwise.training import read_metrics
-from objectwise.workflow.training_step import device_count
+from objectwise.workflow import run
+from objectwise.workflow.layout import RunDirectory
+from objectwise.workflow.training_step import device_count, train_run
 from tests.workflow.tiny import tiny_config, write_tiny
 
 TWO = ["--set", "training.devices=2", "--set", "training.accelerator=cpu"]
@@ -44,6 +48,7 @@ def test_two_devices_make_one_run(tmp_path: Path):
     assert process.returncode == 0, messages
     for step in ("train", "predict", "segment", "evaluate", "report"):
         assert messages.count(f"{step}: begun") == messages.count(f"{step}: done") == 1
+    assert "Warning" not in messages
     assert "lower is better" in out
     rows = read_metrics(tmp_path / "run" / "train" / "metrics.csv")
     assert [row["step"] for row in rows] == list(range(1, 13))
@@ -67,6 +72,14 @@ def test_killed_training_on_two_devices_leaves_no_process_and_goes_on(tmp_path: 
     assert "train: resumed" in messages
     rows = read_metrics(train / "metrics.csv")
     assert [row["step"] for row in rows] == list(range(1, 61))
+
+
+@pytest.mark.slow
+def test_refusal_of_a_rank_is_the_refusal_of_the_run(tmp_path: Path):
+    run(tiny_config(tmp_path, "training.steps=5"), tmp_path / "run", only=["train"])
+    config = load_config(tmp_path / "run" / "config.yaml", [TWO[1], TWO[3]])
+    with pytest.raises(ObjectwiseError, match=r"last\.ckpt must come from a run with this configuration"):
+        train_run(config, RunDirectory(tmp_path / "run"), "another")
 
 
 def test_devices_are_counted(tmp_path: Path):

@@ -1,19 +1,15 @@
 """The training of a run, from its files: in this process, or on several devices in processes of its own.
 
 Lightning trains on n devices by starting the command line n - 1 times more. So that only the training is done
-n times, and the rest of the run once, it gets a command line of its own: this module's.
+n times, and the rest of the run once, it gets a command line of its own: `objectwise.workflow.rank`.
 """
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from objectwise.config.load import load_config
 from objectwise.config.models import RunConfig
 from objectwise.errors import ObjectwiseError
 from objectwise.pipeline import read_label_stack, read_raw_stack
@@ -22,6 +18,9 @@ from objectwise.workflow.layout import RunDirectory
 
 if TYPE_CHECKING:
     from objectwise.data import LabelledVolume
+
+REFUSED = 2
+"""Exit code of a rank whose error is a sentence for the user, on stdout."""
 
 
 def training_volumes(config: RunConfig) -> list[LabelledVolume]:
@@ -57,8 +56,8 @@ def train_run(config: RunConfig, run: RunDirectory, fingerprint: str) -> None:
     if device_count(config) == 1:
         train_here(config, run, fingerprint)
         return
-    command = [sys.executable, "-m", "objectwise.workflow.training_step", str(run.path), fingerprint]
-    # The processes end when stdin does (`_end_with_parent`); on stdout comes what went wrong.
+    command = [sys.executable, "-m", "objectwise.workflow.rank", str(run.path), fingerprint]
+    # The processes end when stdin does (`end_with_parent`); on stdout comes what went wrong.
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -67,7 +66,7 @@ def train_run(config: RunConfig, run: RunDirectory, fingerprint: str) -> None:
         finally:
             process.stdin.close()
         code = process.wait()
-    if code == _REFUSED:
+    if code == REFUSED:
         raise ObjectwiseError(said)
     if code:
         raise RuntimeError(f"the training on {device_count(config)} devices ended with code {code}; {said}")
@@ -78,28 +77,3 @@ def train_here(config: RunConfig, run: RunDirectory, fingerprint: str) -> None:
     from objectwise.training import train
 
     train(config, training_volumes(config), run.train, run=fingerprint)
-
-
-_REFUSED = 2
-
-
-def main() -> int:
-    """Train the run directory and the fingerprint of the command line; every rank is started like this."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    run, fingerprint = RunDirectory(Path(sys.argv[1])), sys.argv[2]
-    try:
-        train_here(load_config(run.config), run, fingerprint)
-    except ObjectwiseError as error:
-        sys.stdout.write(f"{error}\n")
-        return _REFUSED
-    return 0
-
-
-def _end_with_parent() -> None:
-    """End at once when the process that waits for this one is gone; a checkpoint is never half written."""
-    os.read(0, 1)
-    os._exit(1)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
