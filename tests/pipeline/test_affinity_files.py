@@ -59,7 +59,7 @@ def test_wrong_places_and_tables_are_named(tmp_path: Path):
     write_volume(f"{tmp_path}/c.h5:raw", np.ones((2, 2, 2), np.uint8))
     with pytest.raises(VolumeError, match="must name a data set, got none"):
         read_affinities(f"{tmp_path}/c.h5")
-    with pytest.raises(VolumeError, match=r"must hold affinities \(k, z, y, x\) as floats"):
+    with pytest.raises(VolumeError, match=r"must hold affinities \(k, z, y, x\) as float32 or float64"):
         read_affinities(f"{tmp_path}/c.h5:raw")
 
 
@@ -75,3 +75,19 @@ def test_group_is_never_replaced(tmp_path: Path):
     write_affinities(f"{tmp_path}/a.h5", affinities(), OFFSETS)
     with pytest.raises(VolumeError, match="got a group, which is never replaced"):
         write_affinities(f"{tmp_path}/a.h5:volumes/predictions", affinities(), OFFSETS, overwrite=True)
+
+
+def test_precision_is_never_changed_in_silence(tmp_path: Path):
+    precise = affinities().astype(np.float64) / 3
+    write_affinities(f"{tmp_path}/a.h5", precise, OFFSETS)
+    assert read_affinities(f"{tmp_path}/a.h5").array.dtype == np.float64
+    np.testing.assert_array_equal(read_affinities(f"{tmp_path}/a.h5").array, precise)
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["swapped"] = affinities().astype(">f4")
+        file["half"] = affinities().astype(np.float16)
+    swapped = read_affinities(f"{tmp_path}/b.h5:swapped").array
+    assert swapped.dtype == np.dtype(np.float32)
+    assert swapped.dtype.isnative
+    np.testing.assert_array_equal(swapped, affinities())
+    with pytest.raises(VolumeError, match=r"as float32 or float64, got .* dtype float16; convert"):
+        read_affinities(f"{tmp_path}/b.h5:half")

@@ -27,12 +27,12 @@ class AffinityVolume:
 
     Parameters
     ----------
-    array : (k, z, y, x) float32, 0..1
+    array : (k, z, y, x) float32 or float64, 0..1
     offsets : (k, 3) int64, voxels, or None where the file does not say
     voxel_size, offset : z, y, x, physical units of the raw volume
     """
 
-    array: NDArray[np.float32]
+    array: NDArray[Any]
     offsets: NDArray[np.int64] | None
     voxel_size: tuple[float, ...]
     offset: tuple[float, ...]
@@ -40,7 +40,7 @@ class AffinityVolume:
 
 def write_affinities(
     location: str | Path,
-    affinities: NDArray[np.float32],
+    affinities: NDArray[Any],
     offsets: Sequence[Sequence[int]] | NDArray[np.integer[Any]],
     *,
     voxel_size: Sequence[float] = (1.0, 1.0, 1.0),
@@ -93,7 +93,8 @@ def read_affinities(location: str | Path, *, section: int | None = None) -> Affi
     Raises
     ------
     VolumeError
-        If there is no such data set, or it is not a (k, z, y, x) table of floating point numbers.
+        If there is no such data set, or it is no (k, z, y, x) table of float32 or float64. float16 is
+        refused: near 1, where thresholds lie, its steps are as wide as 0.0005.
     """
     import h5py
 
@@ -105,15 +106,16 @@ def read_affinities(location: str | Path, *, section: int | None = None) -> Affi
             dataset = file.get(name)
             if not isinstance(dataset, h5py.Dataset):
                 raise VolumeError(f"`{location}` must name a data set, got none of that name")
-            if dataset.ndim != 4 or dataset.dtype.kind != "f":
+            dtype = dataset.dtype.newbyteorder("=")
+            if dataset.ndim != 4 or dtype not in (np.float32, np.float64):
                 raise VolumeError(
-                    f"`{location}` must hold affinities (k, z, y, x) as floats, "
-                    f"got shape {dataset.shape}, dtype {dataset.dtype}"
+                    f"`{location}` must hold affinities (k, z, y, x) as float32 or float64, "
+                    f"got shape {dataset.shape}, dtype {dtype}; convert them on purpose"
                 )
             part = slice(None) if section is None else slice(section, section + 1)
             offsets = dataset.attrs.get("offsets")
             return AffinityVolume(
-                np.ascontiguousarray(dataset[:, part], dtype=np.float32),
+                np.ascontiguousarray(dataset[:, part], dtype=dtype),
                 None if offsets is None else check_offsets(np.asarray(offsets), ndim=3),
                 _three(dataset.attrs.get("resolution"), 1.0),
                 _three(dataset.attrs.get("offset"), 0.0),
