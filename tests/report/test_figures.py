@@ -35,6 +35,12 @@ def test_curves_without_a_value_are_left_out() -> None:
     assert curve_panels([run(curves={"step": [], "loss": []})]) == []
 
 
+def test_only_terms_of_the_loss_are_drawn_as_such() -> None:
+    columns = {name: [1.0, 0.5] for name in ("loss", "bce", "malis", "learning_rate", "steps_per_second")}
+    terms = [term for term, _ in curve_panels([run(curves={"step": [0, 1], **columns})])]
+    assert terms == ["loss", "bce", "malis"]
+
+
 def test_long_curve_stays_small() -> None:
     steps = np.arange(100_000)
     ((_, svg),) = curve_panels(

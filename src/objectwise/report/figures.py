@@ -37,6 +37,8 @@ _HATCHES = ("....", "////", "xxxx")
 _KIND_NAMES: dict[Kind, str] = {"split": "split", "merge": "merged", "missed": "missed"}
 _MOST_BARS = 48
 """Sections drawn as bars; more would leave no room for the patterns."""
+_NO_TERMS = ("step", "epoch", "learning_rate", "steps_per_second")
+"""Columns of a training log that are no part of the loss."""
 _MOST_POINTS = 400
 """Points of a drawn curve: twice what a panel has pixels for."""
 
@@ -77,7 +79,7 @@ def curve_panels(runs: Sequence[RunContent]) -> list[tuple[str, Markup]]:
         Without the terms that were never logged.
     """
     terms = dict.fromkeys(
-        term for run in runs for term in run.curves if term not in ("step", "epoch") and _logged(run, term)
+        term for run in runs for term in run.curves if term not in _NO_TERMS and _logged(run, term)
     )
     return [(term, _curve_panel(runs, term, f"curve{index}")) for index, term in enumerate(terms)]
 
