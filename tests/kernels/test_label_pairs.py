@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objectwise.kernels.label_pairs import merge_sets, new_set, no_histograms
+from objectwise.kernels.label_pairs import broken_objects, merge_labels, merge_sets, new_set, no_histograms
+from objectwise.kernels.union_find import find, join
 from tests.oracles.sets import same_label_pairs
 
 
@@ -60,3 +61,35 @@ def test_many_sets_in_a_crowded_table(n_labels):
     rng = np.random.default_rng(n_labels)
     begun = [(int(label), int(voxels)) for label, voxels in rng.integers(1, n_labels + 1, (400, 2))]
     play(begun, rng.integers(0, 400, (399, 2)).tolist(), 1)
+
+
+@given(
+    labels=st.lists(st.integers(0, 4), min_size=2, max_size=20).map(np.array),
+    pieces=st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=20),
+    joins=st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=60),
+)
+def test_pairs_of_broken_objects_are_counted_whatever_is_joined(labels, pieces, joins):
+    n = len(labels)
+    parents = (~(labels != 0).astype(np.int64)).astype(np.int32)
+
+    def roots_of(a, b):
+        return find(parents, a % n), find(parents, b % n)
+
+    for a, b in pieces:
+        u, v = roots_of(a, b)
+        if u != v and labels[u] == labels[v] != 0:
+            join(parents, u, v)
+    twins = {v: Counter() for v in range(n)}
+    for v in np.flatnonzero(labels):
+        twins[find(parents, v)][int(labels[v])] += 1
+    objects, voxels = broken_objects(parents, labels)
+    sets = no_histograms(1)
+    for a, b in joins:
+        u, v = roots_of(a, b)
+        if u == v:
+            continue
+        root = join(parents, u, v)
+        leaf = v if root == u else u
+        sets, pairs = merge_labels(sets, objects, voxels, root, leaf)
+        assert pairs == same_label_pairs(twins[root], twins[leaf])
+        twins[root] += twins.pop(leaf)
