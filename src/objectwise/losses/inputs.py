@@ -1,12 +1,15 @@
-"""What every loss on edges asks of its tensors, worded once."""
+"""What every loss on edges asks of its tensors, worded once, and their way to arrays and back."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from objectwise.checks import check_graph
-from objectwise.errors import DeviceError, DtypeError, ShapeError
+from objectwise.checks import check_finite, check_graph, first_position
+from objectwise.errors import ArgumentError, DeviceError, DtypeError, ShapeError
 from objectwise.graph import Offsets, offsets_array
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -58,3 +61,42 @@ def check_like(mask: Tensor, shape: tuple[int, ...], device: torch.device, *, na
         raise ShapeError(f"`{name}` must have shape {shape}, got {tuple(mask.shape)}")
     if mask.device != device:
         raise DeviceError(f"`{name}` must be on the device of `prediction` ({device}), got {mask.device}")
+
+
+def wide_dtype(prediction: Tensor) -> torch.dtype:
+    """Return the dtype of a loss: float64 for float64, float32 for everything else."""
+    return torch.float64 if prediction.dtype == torch.float64 else torch.float32
+
+
+def values_of(prediction: Tensor, *, from_logits: bool) -> NDArray[Any]:
+    """Return the widened values of a prediction, which must be finite, and in 0..1 if they are no logits."""
+    values = on_host(prediction.to(wide_dtype(prediction)))
+    check_finite(values, name="prediction")
+    if not from_logits:
+        check_range(values)
+    return values
+
+
+def check_range(values: NDArray[Any]) -> None:
+    """Require affinities, not logits."""
+    outside = (values < 0) | (values > 1)
+    if outside.any():
+        first = first_position(outside)
+        raise ArgumentError(
+            f"`prediction` must be in 0..1, got {values[first]} at {first}; pass from_logits=True for logits"
+        )
+
+
+def on_host(tensor: Tensor) -> NDArray[Any]:
+    """Return a tensor's values as an array, through page-locked memory where they come from a GPU."""
+    tensor = tensor.detach()
+    if tensor.device.type != "cuda":
+        return tensor.cpu().numpy()
+    return torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True).copy_(tensor).numpy()
+
+
+def on_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """Move a tensor to a device, without waiting for the copy where that is a GPU."""
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)

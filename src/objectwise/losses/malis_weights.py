@@ -11,10 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectwise.checks import check_choice, check_finite, first_position
-from objectwise.errors import ArgumentError
+from objectwise.checks import check_choice
 from objectwise.graph import Offsets
-from objectwise.losses.inputs import check_edge_prediction, check_like
+from objectwise.losses.inputs import check_edge_prediction, check_like, on_device, on_host, values_of
 from objectwise.maps import PairCounts, malis_pair_counts
 
 NORMALIZATIONS = ("pass", "pairs", "none")
@@ -57,13 +56,9 @@ def malis_weights(
         check_like(edge_mask, tuple(prediction.shape), prediction.device, name="edge_mask")
     if unlabelled is not None:
         check_like(unlabelled, tuple(labels.shape), prediction.device, name="unlabelled")
-    dtype = torch.float64 if prediction.dtype == torch.float64 else torch.float32
-    values = _on_host(prediction.to(dtype))
-    check_finite(values, name="prediction")
-    if not from_logits:
-        _check_range(values)
-    ids = _on_host(labels)
-    masks = [None if mask is None else _on_host(mask) for mask in (edge_mask, unlabelled)]
+    values = values_of(prediction, from_logits=from_logits)
+    ids = on_host(labels)
+    masks = [None if mask is None else on_host(mask) for mask in (edge_mask, unlabelled)]
 
     def count(sample: int) -> PairCounts:
         edges, voxels = (None if mask is None else mask[sample] for mask in masks)
@@ -79,7 +74,7 @@ def malis_weights(
     # The kernels release the GIL.
     with ThreadPoolExecutor(min(len(values), os.cpu_count() or 1)) as pool:
         list(pool.map(write, range(len(values))))
-    return MalisWeights(*_on_device(torch.from_numpy(weights), prediction.device))
+    return MalisWeights(*on_device(torch.from_numpy(weights), prediction.device))
 
 
 def _normalise(counts: PairCounts, normalization: str, out: NDArray[Any]) -> None:
@@ -91,28 +86,3 @@ def _normalise(counts: PairCounts, normalization: str, out: NDArray[Any]) -> Non
         totals = [1.0, 1.0]
     for one, total, place in zip(counts, totals, out, strict=True):
         np.multiply(one, 1 / total if total else 0.0, out=place, casting="unsafe")
-
-
-def _check_range(values: NDArray[Any]) -> None:
-    """Require affinities, not logits."""
-    outside = (values < 0) | (values > 1)
-    if outside.any():
-        first = first_position(outside)
-        raise ArgumentError(
-            f"`prediction` must be in 0..1, got {values[first]} at {first}; pass from_logits=True for logits"
-        )
-
-
-def _on_host(tensor: Tensor) -> NDArray[Any]:
-    """Return a tensor's values as an array, through page-locked memory where they come from a GPU."""
-    tensor = tensor.detach()
-    if tensor.device.type != "cuda":
-        return tensor.cpu().numpy()
-    return torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True).copy_(tensor).numpy()
-
-
-def _on_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """Move a tensor to a device, without waiting for the copy where that is a GPU."""
-    if device.type != "cuda":
-        return tensor.to(device)
-    return tensor.pin_memory().to(device, non_blocking=True)
