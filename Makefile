@@ -27,7 +27,7 @@ lint: $(READY)
 	$(BIN)/codespell
 
 docs-check: $(READY)
-	$(BIN)/python -m pytest --doctest-modules src
+	KERAS_BACKEND=torch $(BIN)/python -m pytest --doctest-modules src
 	$(BIN)/python -m pytest tests/docs
 
 bench: $(READY)
