@@ -19,7 +19,14 @@ if TYPE_CHECKING:
         known_edges,
         maximin_tree,
     )
-    from objectwise.losses import AffinityBCELoss, MalisLoss, affinity_bce_loss, malis_loss
+    from objectwise.losses import (
+        AffinityBCELoss,
+        MalisLoss,
+        MaximinPairLoss,
+        affinity_bce_loss,
+        malis_loss,
+        maximin_pair_loss,
+    )
     from objectwise.maps import malis_pair_counts
     from objectwise.metrics import evaluate
     from objectwise.networks import AffinityUNet
@@ -36,7 +43,14 @@ _ROOMS = {
         "known_edges",
         "maximin_tree",
     ),
-    "losses": ("AffinityBCELoss", "MalisLoss", "affinity_bce_loss", "malis_loss"),
+    "losses": (
+        "AffinityBCELoss",
+        "MalisLoss",
+        "MaximinPairLoss",
+        "affinity_bce_loss",
+        "malis_loss",
+        "maximin_pair_loss",
+    ),
     "maps": ("malis_pair_counts",),
     "metrics": ("evaluate",),
     "networks": ("AffinityUNet",),
@@ -49,6 +63,7 @@ __all__ = [
     "AffinityBCELoss",
     "AffinityUNet",
     "MalisLoss",
+    "MaximinPairLoss",
     "MaximinTree",
     "Neighborhood",
     "RunConfig",
@@ -60,6 +75,7 @@ __all__ = [
     "load_config",
     "malis_loss",
     "malis_pair_counts",
+    "maximin_pair_loss",
     "maximin_tree",
     "neuropil_phantom",
     "read_volume",

@@ -1,0 +1,176 @@
+"""Random pairs of voxels, of one object and of two, and the edges that decide them."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor
+
+from objectwise.checks import check_labels
+from objectwise.errors import ArgumentError, DeviceError, DtypeError
+from objectwise.graph import Offsets, maximin_tree
+from objectwise.losses.inputs import check_edge_prediction, on_device, on_host, values_of
+
+DEFAULT_PAIRS = 1024
+"""Turaga et al. 2009 draw one pair a step; a query costs next to nothing once the forest stands, so more
+pairs make the gradient less noisy for free."""
+DEFAULT_SAME_FRACTION = 0.5
+
+
+class PairSample(NamedTuple):
+    """Pairs of voxels drawn for each sample of a batch, on the device of the prediction."""
+
+    voxels: Tensor
+    """(n, p, 2) int64, flat C-order voxel indices; -1 for a pair that was not drawn."""
+    edges: Tensor
+    """(n, p) int64, the maximin edge as a flat index into (k, *spatial); -1 without a pair or a path."""
+    same: Tensor
+    """(n, p) bool, whether the pair lies in one object."""
+
+
+class ObjectPairs(NamedTuple):
+    """All ordered pairs of different labelled voxels, numbered: those of one object, and those of two."""
+
+    voxels: NDArray[np.int64]  # labelled, object by object
+    starts: NDArray[np.int64]  # of each object in `voxels`
+    sizes: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, labels: NDArray[Any]) -> ObjectPairs:
+        """List the voxels of each object; 0 is background."""
+        flat = labels.reshape(-1)
+        voxels = np.flatnonzero(flat)
+        voxels = voxels[np.argsort(flat[voxels], kind="stable")]
+        _, starts, sizes = np.unique(flat[voxels], return_index=True, return_counts=True)
+        return cls(voxels, starts, sizes)
+
+    @property
+    def n_same(self) -> int:
+        """Number of ordered pairs of one object."""
+        return int((self.sizes * (self.sizes - 1)).sum())
+
+    @property
+    def n_different(self) -> int:
+        """Number of ordered pairs of two objects."""
+        return int((self.sizes * (self.voxels.size - self.sizes)).sum())
+
+    def same(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the pairs (p, 2) of one object with these numbers, below `n_same`."""
+        owner, first, other = self._split(numbers, self.sizes - 1)
+        start = self.starts[owner]
+        return self.voxels[np.stack([start + first, start + other + (other >= first)], 1)]
+
+    def different(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the pairs (p, 2) of two objects with these numbers, below `n_different`."""
+        owner, first, other = self._split(numbers, self.voxels.size - self.sizes)
+        start, size = self.starts[owner], self.sizes[owner]
+        return self.voxels[np.stack([start + first, other + np.where(other >= start, size, 0)], 1)]
+
+    def _split(
+        self, numbers: NDArray[np.int64], partners: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Return object, voxel in it and partner; every voxel of an object has `partners` of them."""
+        stops = np.cumsum(self.sizes * partners)
+        owner = np.searchsorted(stops, numbers, side="right")
+        inside = numbers - (stops - self.sizes * partners)[owner]
+        return owner, inside // partners[owner], inside % partners[owner]
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # Numba: a compiled model calls it as it is
+def sample_pairs(
+    prediction: Tensor,
+    labels: Tensor,
+    offsets: Offsets,
+    *,
+    n_pairs: int = DEFAULT_PAIRS,
+    same_fraction: float | None = DEFAULT_SAME_FRACTION,
+    generator: Generator | None = None,
+    from_logits: bool = True,
+) -> PairSample:
+    """Draw the pairs of `maximin_pair_loss` and find their maximin edges; see there for the arguments.
+
+    Every pair of a class is as likely as any other, and may be drawn again. The numbers are drawn sample by
+    sample in the calling thread; the forests are built side by side.
+
+    Returns
+    -------
+    PairSample
+        Without graph.
+    """
+    check_edge_prediction(prediction, labels, offsets)
+    check_sampling(n_pairs, same_fraction, generator)
+    values = values_of(prediction, from_logits=from_logits)
+    ids = check_labels(on_host(labels))
+    voxels = np.full((len(ids), n_pairs, 2), -1, np.int64)
+    edges, same = np.full((len(ids), n_pairs), -1, np.int64), np.zeros((len(ids), n_pairs), np.bool_)
+    drawn = []
+    for sample, objects in enumerate(ids):
+        of_one, of_two = _draw(ObjectPairs.of(objects), n_pairs, same_fraction, generator)
+        drawn.append(len(of_one) + len(of_two))
+        voxels[sample, : drawn[-1]] = np.concatenate([of_one, of_two])
+        same[sample, : len(of_one)] = True
+
+    def decide(sample: int) -> None:
+        n = drawn[sample]
+        if n:
+            tree = maximin_tree(values[sample], offsets)
+            edges[sample, :n] = tree.maximin_edges(voxels[sample, :n])
+
+    # The kernels release the GIL.
+    with ThreadPoolExecutor(min(len(ids), os.cpu_count() or 1)) as pool:
+        list(pool.map(decide, range(len(ids))))
+    return PairSample(
+        *(on_device(torch.from_numpy(array), prediction.device) for array in (voxels, edges, same))
+    )
+
+
+def check_sampling(n_pairs: int, same_fraction: float | None, generator: Generator | None) -> None:
+    """Require at least one pair, a share, and a generator on the CPU."""
+    if isinstance(n_pairs, bool) or not isinstance(n_pairs, int):
+        raise DtypeError(f"`n_pairs` must be an int, got {type(n_pairs).__name__}")
+    if n_pairs < 1:
+        raise ArgumentError(f"`n_pairs` must be at least 1, got {n_pairs}")
+    if same_fraction is not None and not 0 <= same_fraction <= 1:
+        raise ArgumentError(
+            f"`same_fraction` must be in 0..1, or None for pairs as they come, got {same_fraction}"
+        )
+    if generator is None:
+        return
+    if not isinstance(generator, Generator):
+        raise DtypeError(
+            f"`generator` must be a torch.Generator, got {type(generator).__name__}; "
+            "seed one with torch.Generator().manual_seed(0)"
+        )
+    if generator.device.type != "cpu":
+        raise DeviceError(
+            f"`generator` must be on the CPU, where pairs are drawn for every device, got {generator.device}"
+        )
+
+
+def _draw(
+    pairs: ObjectPairs, n_pairs: int, same_fraction: float | None, generator: Generator | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Draw pairs of one object and of two, with replacement; none of a class that has none."""
+    if same_fraction is None:
+        numbers = _numbers(pairs.n_same + pairs.n_different, n_pairs, generator)
+        is_same = numbers < pairs.n_same
+        return pairs.same(numbers[is_same]), pairs.different(numbers[~is_same] - pairs.n_same)
+    # Rounded up or down at random, so that an odd number of pairs is balanced in the mean.
+    chance = torch.rand((), generator=generator, dtype=torch.float64).item()
+    n_same = min(int(n_pairs * same_fraction + chance), n_pairs)
+    return (
+        pairs.same(_numbers(pairs.n_same, n_same, generator)),
+        pairs.different(_numbers(pairs.n_different, n_pairs - n_same, generator)),
+    )
+
+
+def _numbers(stop: int, size: int, generator: Generator | None) -> NDArray[np.int64]:
+    """Draw integers from 0 to `stop`, excluded; none where that leaves nothing."""
+    if stop == 0:
+        return np.empty(0, np.int64)
+    return torch.randint(stop, (size,), generator=generator, dtype=torch.int64).numpy()
