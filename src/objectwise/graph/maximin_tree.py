@@ -278,5 +278,5 @@ def maximin_tree(affinities: NDArray[Any], offsets: Offsets) -> MaximinTree:
             "build the tree of a large volume block by block"
         )
     edges, parents, merges = kernel.spanning_forest(as_channels(order_keys(affinities)), as_steps(table))
-    altitudes = affinities[np.unravel_index(edges, affinities.shape)]
-    return MaximinTree(shape, table, edges, altitudes, parents, merges)
+    of_merges = np.ascontiguousarray(affinities).reshape(-1)[edges]
+    return MaximinTree(shape, table, edges, of_merges, parents, merges)
