@@ -69,6 +69,7 @@ def test_version_is_printed():
 def test_every_command_explains_itself_with_an_example(command: str):
     text = call(command, "--help")
     assert f"objectwise {command} " in text.split("Usage", 1)[1].split("\n", 2)[2]
+    assert "\\b" not in text
 
 
 def test_unknown_command_and_option_are_misuse():
@@ -161,6 +162,14 @@ def test_commands_share_a_run_directory_and_files(tmp_path: Path):
     for more in ([], ["--output", run / "report.html"], ["--dry-run"]):
         assert "`--output` must not exist yet" in call("report", run, *more, code=2)
     call("report", run, "--overwrite")
+    # The run has candidates of its own, which a fixed threshold leaves without effect.
+    fixed = ["run", run, "--set", "segmentation.threshold=0.5", "--overwrite", "--dry-run"]
+    assert "leave it out (--set segmentation.candidates=null)" in call(*fixed, code=2)
+    assert "segment: would be redone" in call(*fixed, "--set", "segmentation.candidates=null")
+    for setting in ("segmentation.candidates=[0.5]", "segmentation.minimum_size=9"):  # as the help says
+        assert "segment: would be redone" in call(
+            "segment", run, "--set", setting, "--overwrite", "--dry-run"
+        )
 
     # The same network on a file gives the same affinities, and those the same objects and scores.
     out = tmp_path / "out.h5"

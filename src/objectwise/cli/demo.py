@@ -25,13 +25,12 @@ def demo(
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
-    r"""Train with cross-entropy and with MALIS on made-up tissue, and compare both on tissue held out.
+    """Train with cross-entropy and with MALIS on made-up tissue, and compare both on tissue held out.
 
     Needs no data and takes less than five minutes on two cores. The result is DIR/report.html.
 
     Given again, it goes on where it was stopped. With another seed, --overwrite redoes what that changes.
 
-    \b
     objectwise demo runs/demo
     """
     from objectwise.cli.progress import TerminalReporter

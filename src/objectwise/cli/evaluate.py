@@ -59,7 +59,6 @@ def evaluate(
 
     With --sections, these of the truth are compared with all of the segmentation.
 
-    \b
     objectwise evaluate runs/isbi2012
     objectwise evaluate --truth t.h5:volumes/labels/neuron_ids \
         --segmentation s.h5:volumes/labels/segmentation

@@ -90,7 +90,6 @@ def predict(
 
     Affinities are (k, z, y, x) float32 in 0..1, one channel per offset, higher for "same object", in HDF5.
 
-    \b
     objectwise predict runs/isbi2012
     objectwise predict --network runs/isbi2012/train/network.pt \
         --raw new.h5:volumes/raw --output new.h5:volumes/predictions/affinities

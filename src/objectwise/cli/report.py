@@ -28,13 +28,12 @@ def report(
     dry_run: DryRun = False,
     overwrite: Overwrite = False,
 ) -> None:
-    r"""Write one self-contained page on one or several runs.
+    """Write one self-contained page on one or several runs.
 
     It shows training curves, pictures with splits and merges marked, scores and configurations. Volumes of
     one name are compared between the runs. What a run has not done yet is left out. A page that is there,
     even the run's own, is replaced with --overwrite only.
 
-    \b
     objectwise report runs/isbi2012
     objectwise report runs/bce runs/malis --output comparison.html
     """

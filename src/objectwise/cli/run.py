@@ -17,11 +17,10 @@ def run(
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
-    r"""Train, predict, segment, evaluate and report into one run directory.
+    """Train, predict, segment, evaluate and report into one run directory.
 
     Steps that are complete are skipped, so the same command continues a run that was stopped or killed.
 
-    \b
     objectwise run examples/isbi2012.yaml
     objectwise run examples/isbi2012.yaml --dry-run
     objectwise run examples/isbi2012.yaml --set training.steps=200 --output runs/short

@@ -65,11 +65,12 @@ def segment(
 ) -> None:
     r"""Segment affinities into objects, for the volumes of a run or for one file.
 
-    Labels are (z, y, x) uint64, 0 = background.
+    Labels are (z, y, x) uint64, 0 = background. A run that chose its threshold takes another as its only
+    candidate.
 
-    \b
-    objectwise segment runs/isbi2012 --set segmentation.threshold=0.9 --overwrite
-    objectwise segment --affinities a.h5:volumes/predictions/affinities --threshold 0.9 \\
+    objectwise segment runs/isbi2012 --set segmentation.minimum_size=50 --overwrite
+    objectwise segment runs/isbi2012 --set "segmentation.candidates=[0.9]" --overwrite
+    objectwise segment --affinities a.h5:volumes/predictions/affinities --threshold 0.9 \
         --output s.h5:volumes/labels/segmentation
     """
     files = {

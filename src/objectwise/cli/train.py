@@ -17,11 +17,10 @@ def train(
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
-    r"""Train the network of a run: RUN/train/network.pt.
+    """Train the network of a run: RUN/train/network.pt.
 
     A training that was stopped goes on at its last checkpoint (training.checkpoint_every steps).
 
-    \b
     objectwise train examples/isbi2012.yaml
     objectwise train runs/isbi2012
     """
