@@ -1,0 +1,300 @@
+"""MALIS: time and memory of the counts and of the loss, against sorting the same edges with NumPy.
+
+    OMP_NUM_THREADS=1 python benchmarks/bench_malis.py           # about five minutes
+    OMP_NUM_THREADS=1 python benchmarks/bench_malis.py --quick   # the first table only
+
+The yardstick is one call of `np.sort` on the float32 values of all edges inside the volume, taken in turns with
+what it is compared to. Prints every claim beside its limit, writes `benchmarks/results/malis.*` and the phases
+into `docs/performance.md`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import harness
+from harness import RESULTS, environment, peak_memory_mib, seconds_of
+from objectwise.graph import Neighborhood, affinities_from_labels, known_edges
+from objectwise.kernels import malis as kernel
+from objectwise.kernels.cycles import settle_cycles
+from objectwise.kernels.edge_lists import list_edges
+from objectwise.kernels.edge_order import order_keys, sort_by_key
+from objectwise.kernels.edges import voxel_steps
+from objectwise.maps import malis_pair_counts
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+OFFSETS = Neighborhood.nearest(3)
+REPEATS = 7
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One figure, measured, and the limit it is held to."""
+
+    what: str
+    measured: float
+    limit: float
+    unit: str
+    at_least: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Say whether the figure keeps its limit."""
+        return self.measured >= self.limit if self.at_least else self.measured <= self.limit
+
+
+@dataclass(frozen=True)
+class Tissue:
+    """A made-up volume and a prediction of it."""
+
+    affinities: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+    def edge_values(self) -> NDArray[np.float32]:
+        """Return the values of all edges inside the volume."""
+        return self.affinities[known_edges(self.labels.shape, OFFSETS)]
+
+
+def tissue(
+    shape: Sequence[int], n_objects: int, *, saturated: bool = False, pieces: int = 1, seed: int = 0
+) -> Tissue:
+    """Return Voronoi cells with a tenth of background between them, and smooth, noisy affinities.
+
+    `pieces` cells share a label. The distribution is that of a network half-way through training: most edges
+    within objects above 0.9, most boundaries below 0.3, and errors of both kinds; saturated, it is rounded to 21
+    values.
+    """
+    from scipy.ndimage import gaussian_filter
+    from scipy.spatial import cKDTree
+    from scipy.special import expit
+
+    rng = np.random.default_rng(seed)
+    n_cells = n_objects * pieces
+    voxels = np.stack(np.unravel_index(np.arange(np.prod(shape)), shape), axis=1)
+    tree = cKDTree(rng.random((n_cells, len(shape))) * shape)
+    distances, nearest = tree.query(voxels, k=min(2, n_cells), workers=-1)
+    gap = distances[:, 1] - distances[:, 0]
+    labels = np.where(gap > np.quantile(gap, 0.1), nearest[:, 0] % n_objects + 1, 0).reshape(shape)
+    truth = affinities_from_labels(labels, OFFSETS)
+    noise = rng.standard_normal(truth.shape, np.float32)
+    logits = np.stack([gaussian_filter(channel, 1) for channel in truth]) * 8 - 4
+    logits += gaussian_filter(noise, (0, 1, 1, 1)) * 3 + rng.standard_normal(truth.shape, np.float32) * 0.5
+    affinities = expit(logits, dtype=np.float32)
+    return Tissue(np.round(affinities * 20) / np.float32(20) if saturated else affinities, labels)
+
+
+def paired(*calls: Callable[[], object], repeats: int = REPEATS) -> list[float]:
+    """Return the median seconds of each call, taken in turns after one warm-up."""
+    for call in calls:
+        call()
+    times = [[seconds_of(call) for call in calls] for _ in range(repeats)]
+    return [median(column) for column in zip(*times, strict=True)]
+
+
+def counts_of(data: Tissue, **options: Any) -> Callable[[], object]:
+    """Return a call of the counts."""
+    return lambda: malis_pair_counts(data.affinities, data.labels, OFFSETS, **options)
+
+
+def bench_counts(data: Tissue, saturated: Tissue) -> list[Claim]:
+    """Compare all forms of the counts with a sort of the same edges."""
+    values, saturated_values = data.edge_values(), saturated.edge_values()
+    mask = np.random.default_rng(1).random(data.affinities.shape) > 0.2
+    sort, constrained, unconstrained, masked = paired(
+        lambda: np.sort(values),
+        counts_of(data),
+        counts_of(data, constrained=False),
+        counts_of(data, edge_mask=mask),
+    )
+    sort_ties, many_ties = paired(lambda: np.sort(saturated_values), counts_of(saturated))
+    return [
+        Claim("np.sort of the edge values", sort * 1e3, float("inf"), "ms"),
+        Claim("constrained counts", constrained / sort, 1.0, "x np.sort"),
+        Claim("unconstrained counts", unconstrained / sort, 3.0, "x np.sort"),
+        Claim("constrained counts, a fifth of the edges unknown", masked / sort, 3.0, "x np.sort"),
+        Claim(
+            "constrained counts, saturated (21 values)", many_ties / sort, 1.0, "x np.sort of distinct values"
+        ),
+        Claim("the same against np.sort of the 21 values", many_ties / sort_ties, float("inf"), "x"),
+    ]
+
+
+def bench_threads(data: Tissue) -> list[Claim]:
+    """Count two volumes one after the other, and on two threads."""
+    count = counts_of(data)
+    with ThreadPoolExecutor(2) as pool:
+        one, two = paired(lambda: (count(), count()), lambda: list(pool.map(lambda _: count(), range(2))))
+    return [Claim("batch of 2 on 2 threads, against one after the other", one / two, 1.7, "x", at_least=True)]
+
+
+def bench_loss(data: Tissue) -> list[Claim]:
+    """Time forward and backward of the loss against the counts alone."""
+    import torch
+
+    from objectwise.losses import MalisLoss
+
+    torch.set_num_threads(1)
+    logits = torch.logit(torch.from_numpy(data.affinities), eps=1e-6)[None].requires_grad_()
+    labels, loss = torch.from_numpy(data.labels)[None], MalisLoss(OFFSETS)
+    values = logits.detach().numpy()[0]
+
+    def step() -> None:
+        logits.grad = None
+        loss(logits, labels).backward()
+
+    counts, both = paired(lambda: malis_pair_counts(values, data.labels, OFFSETS), step)
+    return [Claim("MalisLoss, forward and backward, against the counts", both / counts, 1.3, "x")]
+
+
+def bench_memory(data: Tissue) -> list[Claim]:
+    """Measure the peak beyond inputs and results."""
+    call = counts_of(data)
+    call()
+    peak = peak_memory_mib(call)
+    if peak is None:
+        return []
+    results = 2 * data.affinities.size * 8 / harness.MIB
+    per_voxel = (peak - results) * harness.MIB / data.labels.size
+    return [Claim("peak memory beyond inputs and results", per_voxel, 56, "bytes a voxel")]
+
+
+def bench_growth() -> list[Claim]:
+    """Show that time grows with the voxels, and neither with the objects nor with their pieces."""
+    small, large = tissue((64,) * 3, 40), tissue((256,) * 3, 2400)
+    times = paired(counts_of(small), counts_of(large), repeats=3)
+    per_voxel = times[1] / large.labels.size / (times[0] / small.labels.size)
+    del small, large
+    numbers = [tissue((128,) * 3, n) for n in (10, 300, 10_000, 100_000)]
+    by_objects = paired(*map(counts_of, numbers), repeats=5)
+    broken = tissue((128,) * 3, 300, pieces=100)
+    whole = tissue((128,) * 3, 30_000)
+    in_pieces, in_one = paired(counts_of(broken), counts_of(whole), repeats=5)
+    return [
+        Claim("time a voxel, 256^3 against 64^3", per_voxel, 1.6, "x"),
+        Claim("10 to 100,000 objects, slowest against fastest", max(by_objects) / min(by_objects), 1.5, "x"),
+        Claim("every label in 100 pieces, against as many labels as pieces", in_pieces / in_one, 2.0, "x"),
+    ]
+
+
+def bench_first_call() -> list[Claim]:
+    """Time imports and first call in a new process: with compiled kernels on disk, and without."""
+    code = (
+        "import numpy as np, objectwise as o;"
+        "o.malis_pair_counts(np.ones((3, 8, 8, 8), 'f4'), np.ones((8, 8, 8), int), -np.eye(3, dtype=int))"
+    )
+    environment_of = os.environ | {"NUMBA_CACHE_DIR": harness.numba.config.CACHE_DIR + "/first"}
+
+    def run() -> float:
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True, env=environment_of)
+        return time.perf_counter() - start
+
+    cold = run()
+    return [
+        Claim("first call in a new process, imports included", median(run() for _ in range(5)), 1.0, "s"),
+        Claim("the same on a new installation, which compiles", cold, float("inf"), "s"),
+    ]
+
+
+def phases(data: Tissue) -> dict[str, float]:
+    """Return the milliseconds of each phase of the constrained counts."""
+    offsets, flat = OFFSETS.array, data.labels.view(np.uint64).reshape(-1)
+    labels, steps = data.labels.view(np.uint64), voxel_steps(data.labels.shape, OFFSETS.array)
+    totals: dict[str, list[float]] = {}
+
+    def timed(name: str, call: Callable[[], Any]) -> Any:
+        start = time.perf_counter()
+        result = call()
+        totals.setdefault(name, []).append((time.perf_counter() - start) * 1e3)
+        return result
+
+    for _ in range(REPEATS + 1):
+        positive, negative = (np.zeros(data.affinities.size, np.uint64) for _ in range(2))
+        keys = timed("keys: bits of the floats, turned to sort", lambda: order_keys(data.affinities))
+        states = timed(
+            "split: which edges exist, which lie within an object",
+            lambda: kernel.edge_states(labels, offsets),
+        )
+        timed(
+            "settle: drop the weakest edge of every cycle of four",
+            lambda k=keys, s=states: settle_cycles(k, s, offsets),
+        )
+        lists = timed(
+            "list: pack the edges that are left",
+            lambda k=keys, s=states: list_edges(k.reshape(len(k), -1), s.reshape(len(s), -1)),
+        )
+        within, across = timed(
+            "order: radix sort of both lists", lambda ls=lists: [sort_by_key(one) for one in ls]
+        )
+        parents = kernel._labelled_singletons(flat)
+        timed(
+            "forest, counts within objects",
+            lambda w=within, p=parents, out=positive: kernel._join_within(w, steps, p, out),
+        )
+        timed(
+            "forest, counts across objects",
+            lambda a=across, p=parents, out=negative: kernel._join_any(
+                a, steps, p, flat, np.empty(0, np.uint64), out
+            ),
+        )
+    return {name: median(values[1:]) for name, values in totals.items()}
+
+
+def table(claims: Sequence[Claim]) -> str:
+    """Return the claims as Markdown."""
+    lines = ["| figure | measured | limit | |", "|---|---:|---:|---|"]
+    for claim in claims:
+        sign = ">=" if claim.at_least else "<="
+        limit = "" if claim.limit == float("inf") else f"{sign} {claim.limit:g} {claim.unit}"
+        verdict = "" if claim.limit == float("inf") else ("holds" if claim.holds else "**missed**")
+        lines.append(f"| {claim.what} | {claim.measured:.2f} {claim.unit} | {limit} | {verdict} |")
+    return "\n".join(lines) + "\n"
+
+
+def page(facts: dict[str, Any], claims: Sequence[Claim], times: dict[str, float]) -> str:
+    """Return docs/performance.md."""
+    versions = ", ".join(f"{package} {number}" for package, number in facts["versions"].items())
+    rows = "\n".join(f"| {name} | {value:.1f} |" for name, value in times.items())
+    return (
+        "# Performance\n\n"
+        "Made by `benchmarks/bench_malis.py`; do not edit. Work: 128^3 voxels, 3 offsets, 300 objects with 10 % "
+        "background, smooth noisy affinities, one thread unless said, kernels compiled.\n\n"
+        f"Commit {facts['commit']}, {facts['date']}; {facts['machine']}, load {facts['load']} at the end; {versions}.\n\n"
+        f"## Figures\n\n{table(claims)}\n"
+        f"## Phases of the constrained counts\n\n| phase | ms |\n|---|---:|\n{rows}\n| sum | {sum(times.values()):.1f} |\n"
+    )
+
+
+def main() -> None:
+    """Run, print, write."""
+    quick = "--quick" in sys.argv
+    data, saturated = tissue((128,) * 3, 300), tissue((128,) * 3, 300, saturated=True)
+    claims = [*bench_counts(data, saturated), *bench_threads(data), *bench_loss(data), *bench_memory(data)]
+    times = phases(data)
+    if not quick:
+        claims += [*bench_growth(), *bench_first_call()]
+    facts = environment("numpy", "numba", "torch")
+    text = page(facts, claims, times)
+    sys.stdout.write(text)
+    if not quick:
+        RESULTS.mkdir(exist_ok=True)
+        content = facts | {"claims": [asdict(claim) for claim in claims], "phases_ms": times}
+        (RESULTS / "malis.json").write_text(json.dumps(content, indent=1))
+        (DOCS / "performance.md").write_text(text)
+
+
+if __name__ == "__main__":
+    main()
