@@ -23,6 +23,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "SIDE", 64)
     monkeypatch.setattr(demo, "START_STEPS", 3)
     monkeypatch.setattr(demo, "STEPS", 2)
+    monkeypatch.setattr(demo, "PREDICTION", {"window_shape": [64, 64]})
     monkeypatch.setattr(demo, "NETWORK", {"features": [4, 8]})
     monkeypatch.setattr(demo, "TRAINING", {"patch_shape": [32, 32], "threads": 1})
 

@@ -24,16 +24,21 @@ from objectwise.workflow.plan import STEPS as RUN_STEPS
 from objectwise.workflow.reporter import Reporter
 
 # The recipe. Sections are images of their own (a 2-D run), because that is what five minutes are enough for.
-TRAIN_SECTIONS = 16
-HELD_OUT_SECTIONS = 6
+TRAIN_SECTIONS = 32
+HELD_OUT_SECTIONS = 10
 SIDE = 256
 """Pixels along y and x of a section."""
-START_STEPS = 200
+TISSUE: Mapping[str, float] = {"weak_fraction": 0.05}
+"""Options of the phantom: few stretches of membrane without any contrast, which no loss can learn to see."""
+START_STEPS = 300
 """Steps of cross-entropy that both runs begin with."""
-STEPS = 150
+STEPS = 400
 """Steps of each of the two runs after that."""
 NETWORK = {"features": [12, 24, 48]}
 TRAINING = {"patch_shape": [128, 128], "batch_size": 4, "checkpoint_every": 25}
+CONTINUED = {"learning_rate": 5e-4}
+"""Of the two runs: a network that has learnt something is not to be thrown off by a new loss."""
+PREDICTION = {"window_shape": [SIDE, SIDE]}
 SEGMENTATION = {"minimum_size": 20}
 LOSSES: Mapping[str, Mapping[str, Any]] = {"bce": {"name": "bce"}, "malis": {"name": "bce+malis"}}
 """The runs that are compared: name of the directory, loss."""
@@ -129,9 +134,8 @@ def loss_config(directory: Path, name: str, *, seed: int) -> RunConfig:
     """Return the configuration of one of the runs that are compared."""
     network = directory / "start" / "train" / "network.pt"
     # Another seed than the start's: patches that were not seen yet, the same for all runs.
-    return _config(
-        directory, seed + 1, {"steps": STEPS, "loss": dict(LOSSES[name]), "initial_weights": str(network)}
-    )
+    training = {"steps": STEPS, "loss": dict(LOSSES[name]), "initial_weights": str(network)}
+    return _config(directory, seed + 1, {**CONTINUED, **training})
 
 
 def write_tissue(directory: Path, *, seed: int, overwrite: bool = False) -> None:
@@ -150,7 +154,7 @@ def write_tissue(directory: Path, *, seed: int, overwrite: bool = False) -> None
         raws, labels, next_id = [], [], np.uint64(0)
         for section in range(_sections()[name]):
             # Apart by construction: no two sections of any two seeds below a million share a phantom.
-            phantom = neuropil_phantom((SIDE, SIDE), seed=(2 * seed + number) * 1000 + section)
+            phantom = neuropil_phantom((SIDE, SIDE), seed=(2 * seed + number) * 1000 + section, **TISSUE)
             raws.append(phantom.raw)
             labels.append(np.where(phantom.labels > 0, phantom.labels + next_id, np.uint64(0)))
             next_id = labels[-1].max()
@@ -186,7 +190,7 @@ def _is_grown(file: Path, overwrite: bool) -> bool:
 
 def _recipe(seed: int) -> dict[str, Any]:
     """Return what the tissue depends on."""
-    return {"seed": seed, "side": SIDE, "sections": _sections()}
+    return {"seed": seed, "side": SIDE, "sections": _sections(), "options": TISSUE}
 
 
 def _sections() -> dict[str, int]:
@@ -212,6 +216,7 @@ def _config(directory: Path, seed: int, training: Mapping[str, Any]) -> RunConfi
         "seed": seed,
         "network": NETWORK,
         "training": {**TRAINING, **training},
+        "prediction": PREDICTION,
         "segmentation": SEGMENTATION,
     }
     return RunConfig.model_validate_json(json.dumps(tree))
