@@ -28,8 +28,8 @@ TRAIN_SECTIONS = 32
 HELD_OUT_SECTIONS = 10
 SIDE = 256
 """Pixels along y and x of a section."""
-TISSUE: Mapping[str, float] = {"weak_fraction": 0.05}
-"""Options of the phantom: few stretches of membrane without any contrast, which no loss can learn to see."""
+WEAK_FRACTION = 0.05
+"""Of the membranes: few stretches without any contrast, which no loss can learn to see."""
 START_STEPS = 300
 """Steps of cross-entropy that both runs begin with."""
 STEPS = 400
@@ -154,7 +154,9 @@ def write_tissue(directory: Path, *, seed: int, overwrite: bool = False) -> None
         raws, labels, next_id = [], [], np.uint64(0)
         for section in range(_sections()[name]):
             # Apart by construction: no two sections of any two seeds below a million share a phantom.
-            phantom = neuropil_phantom((SIDE, SIDE), seed=(2 * seed + number) * 1000 + section, **TISSUE)
+            phantom = neuropil_phantom(
+                (SIDE, SIDE), seed=(2 * seed + number) * 1000 + section, weak_fraction=WEAK_FRACTION
+            )
             raws.append(phantom.raw)
             labels.append(np.where(phantom.labels > 0, phantom.labels + next_id, np.uint64(0)))
             next_id = labels[-1].max()
@@ -190,7 +192,7 @@ def _is_grown(file: Path, overwrite: bool) -> bool:
 
 def _recipe(seed: int) -> dict[str, Any]:
     """Return what the tissue depends on."""
-    return {"seed": seed, "side": SIDE, "sections": _sections(), "options": TISSUE}
+    return {"seed": seed, "side": SIDE, "sections": _sections(), "weak_fraction": WEAK_FRACTION}
 
 
 def _sections() -> dict[str, int]:
