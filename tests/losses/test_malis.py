@@ -378,7 +378,7 @@ def test_loss_and_gradient_on_a_gpu_equal_those_on_the_cpu():
     prediction, labels = example(9, batch=2, dtype=torch.float32)
     results = []
     for device in ("cpu", "cuda"):
-        moved = prediction.to(device).requires_grad_()
+        moved = prediction.detach().clone().to(device).requires_grad_()
         loss = loss_of(moved, labels.to(device), OFFSETS)
         loss.backward()
         results.append((loss.cpu(), moved.grad.cpu()))

@@ -12,6 +12,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from objectwise.atomic import replaced_file
 from objectwise.errors import CheckpointError
 from objectwise.training.module import AffinityModule
 
@@ -20,21 +21,15 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """Write beside the target, flush to the disk, rename: a kill leaves the old checkpoint or the new one.
 
     Lightning's own goes through the system's temporary folder, which may be another file system, where a
-    move is a copy that can be cut short. A temporary file that a kill left behind is overwritten by the next.
+    move is a copy that can be cut short.
     """
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None
     ) -> None:
         """Write `checkpoint` to `path`."""
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.tmp")
-        with temporary.open("wb") as file:
+        with replaced_file(Path(path)) as partial, partial.open("wb") as file:
             torch.save(checkpoint, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
 
     def load_checkpoint(
         self,
@@ -97,7 +92,8 @@ def read_checkpoint(path: Path, *, run: str) -> dict[str, Any]:
             f"{path} must come from a run with this configuration, but {_difference(kept, run)}; "
             "restore the configuration, choose another directory, or overwrite the training"
         )
-    assert isinstance(step, int)
+    if not isinstance(step, int):
+        raise CheckpointError(f"{path} must hold its step as a number, got {step!r}; delete it to train anew")
     return dict(checkpoint)
 
 

@@ -17,6 +17,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from objectwise.atomic import replaced_file
 from objectwise.training.module import AffinityModule
 
 COLUMNS = ("step", "loss", "bce", "malis", "learning_rate", "steps_per_second")
@@ -75,14 +76,12 @@ class MetricsLogger(Logger):
 
     def _open(self) -> TextIO:
         rows = [row for row in read_metrics(self.path) if row["step"] <= self._first_step]
-        temporary = self.path.with_name(f".{self.path.name}.tmp")
-        with temporary.open("w", newline="") as file:
+        with replaced_file(self.path) as partial, partial.open("w", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
             for row in rows:
                 cells = {name: "" if math.isnan(value) else f"{value:.8g}" for name, value in row.items()}
                 writer.writerow({**cells, "step": int(row["step"])})
-        temporary.replace(self.path)
         return self.path.open("a", buffering=1, newline="")
 
 

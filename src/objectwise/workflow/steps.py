@@ -92,7 +92,7 @@ class Step:
                     path.unlink(missing_ok=True)
         self.marker.unlink(missing_ok=True)
         self.folder.mkdir(parents=True, exist_ok=True)
-        for partial in self.folder.glob(".*.partial-*"):  # a kill leaves its half-written files
+        for partial in list(self.folder.rglob(".*.partial-*")):  # a kill leaves its half-written files
             shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
         write_json(self.beginning, {"fingerprint": self.fingerprint, "parts": self.parts})
 
