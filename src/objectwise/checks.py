@@ -106,10 +106,10 @@ def check_same_shape(first: AnyArray, second: AnyArray, *, names: tuple[str, str
 
 def check_mask(mask: object, *, name: str, like: AnyArray, like_name: str) -> None:
     """Require one boolean per element of another array."""
-    array = _require_array(mask, name)
-    if array.dtype != np.bool_:
-        raise DtypeError(f"`{name}` must be bool, got dtype {array.dtype}")
-    check_same_shape(array, like, names=(name, like_name))
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+        came = f"dtype {mask.dtype}" if isinstance(mask, np.ndarray) else type(mask).__name__
+        raise DtypeError(f"`{name}` must be a numpy array of bool, got {came}")
+    check_same_shape(mask, like, names=(name, like_name))
 
 
 def check_graph(

@@ -104,7 +104,11 @@ def test_labels_in_the_unlabelled_region_are_refused():
 @pytest.mark.parametrize(
     ("masks", "error", "message"),
     [
-        ({"edge_mask": np.ones((1, 1, 2))}, DtypeError, "`edge_mask` must be bool, got dtype float64"),
+        (
+            {"edge_mask": np.ones((1, 1, 2))},
+            DtypeError,
+            "`edge_mask` must be a numpy array of bool, got dtype float64",
+        ),
         (
             {"edge_mask": np.ones((1, 2), bool)},
             ShapeError,

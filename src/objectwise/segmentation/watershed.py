@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.checks import check_affinities, check_same_shape
-from objectwise.errors import DtypeError
+from objectwise.checks import check_affinities, check_mask
 from objectwise.graph import Offsets, affinities_from_labels, offsets_array
 from objectwise.graph.axes import as_channels, as_steps, as_volume
 from objectwise.kernels.watershed import flood
@@ -84,19 +83,11 @@ def seeded_watershed(
         mask = np.ones(spatial, np.bool_)
         seeds = threshold_components(affinities, table, threshold=threshold, minimum_size=minimum_size)
     else:
-        check_mask(mask, affinities)
+        check_mask(mask, name="mask", like=affinities[0], like_name="one channel of `affinities`")
         inside = _only_inside(affinities, table, mask)
         seeds = threshold_components(inside, table, threshold=threshold, minimum_size=minimum_size)
     labels = flood(as_channels(affinities), as_steps(table), as_volume(seeds), as_volume(mask))
     return labels.reshape(spatial)
-
-
-def check_mask(mask: NDArray[np.bool_], affinities: NDArray[Any]) -> None:
-    """Require one boolean per voxel."""
-    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
-        came = mask.dtype if isinstance(mask, np.ndarray) else type(mask).__name__
-        raise DtypeError(f"`mask` must be a numpy array of bool (True = foreground), got {came}")
-    check_same_shape(mask, affinities[0], names=("mask", "one channel of `affinities`"))
 
 
 def _only_inside(
