@@ -4,8 +4,8 @@
     OMP_NUM_THREADS=1 python benchmarks/bench_malis.py --quick   # the first table only
 
 The yardstick is one call of `np.sort` on the float32 values of all edges inside the volume, taken in turns with
-what it is compared to. Prints every claim beside its limit, writes `benchmarks/results/malis.*` and the phases
-into `docs/performance.md`.
+what it is compared to. Prints every claim beside its limit, writes `benchmarks/results/malis.*` and its part
+of `docs/performance.md`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -26,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import harness
-from harness import RESULTS, environment, peak_memory_mib, seconds_of
+from harness import RESULTS, environment, peak_memory_mib, publish, seconds_of
 from objectwise.graph import Neighborhood, affinities_from_labels, known_edges
 from objectwise.kernels import malis as kernel
 from objectwise.kernels.cycles import settle_cycles
@@ -35,7 +34,6 @@ from objectwise.kernels.edge_order import order_keys, sort_by_key
 from objectwise.kernels.edges import voxel_steps
 from objectwise.maps import malis_pair_counts
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
 OFFSETS = Neighborhood.nearest(3)
 REPEATS = 7
 
@@ -265,16 +263,16 @@ def table(claims: Sequence[Claim]) -> str:
 
 
 def page(facts: dict[str, Any], claims: Sequence[Claim], times: dict[str, float]) -> str:
-    """Return docs/performance.md."""
+    """Return the part of docs/performance.md."""
     versions = ", ".join(f"{package} {number}" for package, number in facts["versions"].items())
     rows = "\n".join(f"| {name} | {value:.1f} |" for name, value in times.items())
     return (
-        "# Performance\n\n"
-        "Made by `benchmarks/bench_malis.py`; do not edit. Work: 128^3 voxels, 3 offsets, 300 objects with 10 % "
+        "## MALIS\n\n"
+        "Made by `benchmarks/bench_malis.py`. Work: 128^3 voxels, 3 offsets, 300 objects with 10 % "
         "background, smooth noisy affinities, one thread unless said, kernels compiled.\n\n"
         f"Commit {facts['commit']}, {facts['date']}; {facts['machine']}, load {facts['load']} at the end; {versions}.\n\n"
-        f"## Figures\n\n{table(claims)}\n"
-        f"## Phases of the constrained counts\n\n| phase | ms |\n|---|---:|\n{rows}\n| sum | {sum(times.values()):.1f} |\n"
+        f"### Figures\n\n{table(claims)}\n"
+        f"### Phases of the constrained counts\n\n| phase | ms |\n|---|---:|\n{rows}\n| sum | {sum(times.values()):.1f} |\n"
     )
 
 
@@ -293,7 +291,7 @@ def main() -> None:
         RESULTS.mkdir(exist_ok=True)
         content = facts | {"claims": [asdict(claim) for claim in claims], "phases_ms": times}
         (RESULTS / "malis.json").write_text(json.dumps(content, indent=1))
-        (DOCS / "performance.md").write_text(text)
+        publish("malis", text)
 
 
 if __name__ == "__main__":

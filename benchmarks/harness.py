@@ -29,6 +29,9 @@ from typing import Any
 import numba
 
 RESULTS = Path(__file__).resolve().parent / "results"
+PERFORMANCE = RESULTS.parents[1] / "docs" / "performance.md"
+PARTS = ("malis", "tree")
+"""Of docs/performance.md, in order; each benchmark writes its own."""
 MIB = 1 << 20
 
 _fresh_cache = tempfile.TemporaryDirectory(prefix="objectwise-bench-")
@@ -176,6 +179,15 @@ def report(name: str, rows: list[Row], *, packages: tuple[str, ...]) -> None:
     _write(RESULTS / f"{name}.md", table)
     _write(RESULTS / f"{name}.json", json.dumps(facts | {"rows": [asdict(row) for row in rows]}, indent=1))
     sys.stdout.write(table)
+
+
+def publish(part: str, text: str) -> None:
+    """Write one part of docs/performance.md to `benchmarks/results/PART.md`, and the page from all parts."""
+    RESULTS.mkdir(exist_ok=True)
+    _write(RESULTS / f"{part}.md", text)
+    parts = [RESULTS / f"{name}.md" for name in PARTS]
+    texts = [path.read_text(encoding="utf-8") for path in parts if path.exists()]
+    _write(PERFORMANCE, "\n".join(["# Performance\n\nMade by `benchmarks/`; do not edit.\n", *texts]))
 
 
 def _write(path: Path, text: str) -> None:
