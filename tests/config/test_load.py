@@ -91,6 +91,7 @@ def test_self_containing_yaml_is_refused():
         ("training.loss={name: bce, warmup_steps: 5}", "training.loss.warmup_steps has no effect"),
         ("training.loss={name: malis, malis_weight: 2.0}", "training.loss.malis_weight has no effect"),
         ("segmentation={threshold: 0.5, candidates: [0.5]}", "segmentation.candidates has no effect"),
+        ("segmentation={fragment_threshold: 0.9}", "segmentation.fragment_threshold has no effect"),
         ("data.train.0.labels=", "data: train volume 'ac4' needs labels"),
     ],
 )

@@ -39,3 +39,20 @@ def without_small(labels: np.ndarray, minimum_size: int) -> np.ndarray:
     sizes = Counter(labels.ravel().tolist())
     kept = [label if sizes[label] >= minimum_size else 0 for label in labels.ravel().tolist()]
     return np.array(kept, labels.dtype).reshape(labels.shape)
+
+
+def merge_by_mean_affinity(
+    affinities: np.ndarray, offsets: np.ndarray, fragments: np.ndarray, threshold: float
+) -> np.ndarray:
+    """Join the two objects with the highest mean affinity, again and again, while it is above the threshold."""
+    objects, edges = fragments.ravel().copy(), edges_inside(affinities, offsets)
+    while True:
+        between: dict[tuple[int, int], list[float]] = {}
+        for affinity, _, u, v in edges:
+            first, second = sorted((int(objects[u]), int(objects[v])))
+            if 0 < first < second:
+                between.setdefault((first, second), []).append(affinity)
+        best = max(between, key=lambda pair: np.mean(between[pair]), default=None)
+        if best is None or np.mean(between[best]) <= threshold:
+            return np.searchsorted(np.unique(np.append(objects, 0)), objects).reshape(fragments.shape)
+        objects[objects == best[1]] = best[0]

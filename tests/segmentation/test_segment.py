@@ -7,21 +7,22 @@ import pytest
 
 from objectwise.errors import ArgumentError
 from objectwise.graph import Neighborhood, affinities_from_labels
-from objectwise.segmentation import METHODS, seeded_watershed, segment, threshold_components
+from objectwise.segmentation import METHODS, agglomerate, seeded_watershed, segment, threshold_components
 
-BOTH = pytest.mark.parametrize("method", ["components", "watershed"])
+EACH = pytest.mark.parametrize("method", METHODS)
 
 
 def test_segment_is_the_function_of_that_name():
     affinities = np.random.default_rng(0).random((3, 4, 9, 9), dtype=np.float32)
-    for method, function in (("components", threshold_components), ("watershed", seeded_watershed)):
+    functions = (threshold_components, seeded_watershed, agglomerate)
+    for method, function in zip(METHODS, functions, strict=True):
         by_name = segment(affinities, Neighborhood.nearest(3), method=method, threshold=0.6, minimum_size=3)
         by_function = function(affinities, Neighborhood.nearest(3), threshold=0.6, minimum_size=3)
         np.testing.assert_array_equal(by_name, by_function)
         assert by_name.dtype == np.int64
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("minimum_size", [0, 4])
 def test_sections_of_a_stack_are_never_joined(method, minimum_size):
     rng = np.random.default_rng(0)
@@ -39,7 +40,7 @@ def test_sections_of_a_stack_are_never_joined(method, minimum_size):
         assert pairs.shape[1] == len(np.unique(pairs[0])) == len(np.unique(pairs[1]))
 
 
-@BOTH
+@EACH
 def test_exact_affinities_give_the_objects_back(method):
     labels = np.array([[1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 3, 3]])
     affinities = affinities_from_labels(labels, Neighborhood.nearest(2))
@@ -49,6 +50,14 @@ def test_exact_affinities_give_the_objects_back(method):
 
 
 def test_an_unknown_method_is_answered_with_the_known_ones():
-    assert tuple(METHODS) == ("components", "watershed")
-    with pytest.raises(ArgumentError, match="`method` must be one of 'components', 'watershed', got 'mutex'"):
+    message = "`method` must be one of 'components', 'watershed', 'agglomeration', got 'mutex'"
+    with pytest.raises(ArgumentError, match=message):
         segment(np.ones((1, 2, 2)), [[0, 1]], method="mutex", threshold=0.5)
+
+
+@pytest.mark.parametrize("method", ["components", "watershed"])
+def test_an_option_without_effect_is_refused(method):
+    with pytest.raises(
+        ArgumentError, match=f"`fragment_threshold` must be left out with `method` '{method}'"
+    ):
+        segment(np.ones((1, 2, 2)), [[0, 1]], method=method, threshold=0.5, fragment_threshold=0.9)

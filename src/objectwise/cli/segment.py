@@ -47,13 +47,23 @@ def segment(
     method: Annotated[
         str | None,
         typer.Option(
-            help="components (the default) or watershed.", show_default=False, rich_help_panel=FILES_PANEL
+            help="components (the default), watershed or agglomeration.",
+            show_default=False,
+            rich_help_panel=FILES_PANEL,
         ),
     ] = None,
     minimum_size: Annotated[
         int | None,
         typer.Option(
-            help="Objects with fewer voxels are removed; none by default.",
+            help="No object has fewer voxels; any size by default.",
+            show_default=False,
+            rich_help_panel=FILES_PANEL,
+        ),
+    ] = None,
+    fragment_threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="Where the watershed cuts before agglomeration; 0.98 by default.",
             show_default=False,
             rich_help_panel=FILES_PANEL,
         ),
@@ -78,6 +88,7 @@ def segment(
         "--threshold": threshold,
         "--method": method,
         "--minimum-size": minimum_size,
+        "--fragment-threshold": fragment_threshold,
         "--offsets": offsets,
     }
     if not on_files(
@@ -108,6 +119,7 @@ def segment(
             "method": method or "components",
             "threshold": threshold,
             "minimum_size": minimum_size or 0,
+            "fragment_threshold": fragment_threshold,
         },
         dry_run=dry_run,
         overwrite=overwrite,
@@ -134,7 +146,7 @@ def _segment_file(
     from objectwise.segmentation import METHODS
     from objectwise.segmentation import segment as segment_affinities
 
-    check_choice(options["method"], tuple(METHODS), name="--method")
+    check_choice(options["method"], METHODS, name="--method")
     if not 0 <= options["threshold"] <= 1:
         raise ArgumentError(f"`--threshold` must lie in 0..1, got {options['threshold']:g}")
     place = in_container(output, "volumes/labels/segmentation")

@@ -215,21 +215,27 @@ class PredictionConfig(Section):
 class SegmentationConfig(Section):
     """From affinities to instances."""
 
-    method: Literal["components", "watershed"] = "components"
-    """`components` leaves voxels between objects background, `watershed` gives them to an object."""
+    method: Literal["components", "watershed", "agglomeration"] = "components"
+    """`components` leaves voxels between objects background, `watershed` gives them to an object,
+    `agglomeration` merges the fragments of a watershed by their mean affinity."""
     threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["auto"] = "auto"
-    """An edge joins above it; `auto`: the candidate with the least adapted Rand error on `data.tune`."""
+    """An edge (with `agglomeration`: the mean of a pair) joins above it; `auto`: the candidate with the least
+    adapted Rand error on `data.tune`."""
     candidates: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1)] = (
         0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999,
     )  # fmt: skip
     """Thresholds that `auto` tries."""
     minimum_size: Annotated[int, Field(ge=0)] = 0
-    """Voxels; smaller objects become background, with `watershed` they join a neighbour."""
+    """Voxels; smaller objects become background with `components`, else they join a neighbour."""
+    fragment_threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Where the watershed cuts before `agglomeration`; 0.98 by default."""
 
     @model_validator(mode="after")
     def _no_option_without_effect(self) -> Self:
         if self.threshold != "auto" and self.candidates != _default(self, "candidates"):
             raise _without_effect("segmentation.candidates", "with a fixed threshold")
+        if self.method != "agglomeration" and self.fragment_threshold is not None:
+            raise _without_effect("segmentation.fragment_threshold", f"with method {self.method}")
         return self
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from objectwise.errors import ArgumentError
 from objectwise.graph import Offsets
 from objectwise.metrics import Scores, mean_scores
 from objectwise.pipeline.scoring import scored_units
-from objectwise.segmentation import segment
+from objectwise.segmentation import segmenter
 
 
 class Sweep(NamedTuple):
@@ -49,8 +49,9 @@ def sweep_thresholds(
     offsets: Offsets,
     dimensions: int,
     candidates: Sequence[float],
-    method: Literal["components", "watershed"] = "components",
+    method: str = "components",
     minimum_size: int = 0,
+    fragment_threshold: float | None = None,
     protocol: str = "cremi",
     progress: Callable[[int, int], None] | None = None,
 ) -> Sweep:
@@ -65,7 +66,7 @@ def sweep_thresholds(
     dimensions : 2 or 3
         2 scores section by section, 3 the volume as a whole.
     candidates : thresholds in 0..1, any order
-    method, minimum_size
+    method, minimum_size, fragment_threshold
         As for `objectwise.segmentation.segment`.
     progress : called with (candidates done, all candidates)
 
@@ -77,11 +78,13 @@ def sweep_thresholds(
     if not candidates:
         raise ArgumentError("`candidates` must hold at least one threshold, got none")
     thresholds = tuple(sorted(set(candidates)))
+    segment_at = segmenter(
+        affinities, offsets, method=method, minimum_size=minimum_size, fragment_threshold=fragment_threshold
+    )
     units = []
     for done, threshold in enumerate(thresholds, start=1):
-        labels = segment(affinities, offsets, method=method, threshold=threshold, minimum_size=minimum_size)
         scores: list[Any] = scored_units(
-            truth=truth, segmentation=labels, dimensions=dimensions, protocol=protocol
+            truth=truth, segmentation=segment_at(threshold), dimensions=dimensions, protocol=protocol
         )
         units.append(tuple(scores))
         if progress is not None:

@@ -1,8 +1,17 @@
 """From affinities to instances."""
 
-from objectwise.segmentation.segment import METHODS, segment
+from objectwise.segmentation.agglomeration import agglomerate
+from objectwise.segmentation.segment import METHODS, segment, segmenter
 from objectwise.segmentation.size import remove_small_objects
 from objectwise.segmentation.threshold import threshold_components
 from objectwise.segmentation.watershed import seeded_watershed
 
-__all__ = ["METHODS", "remove_small_objects", "seeded_watershed", "segment", "threshold_components"]
+__all__ = [
+    "METHODS",
+    "agglomerate",
+    "remove_small_objects",
+    "seeded_watershed",
+    "segment",
+    "segmenter",
+    "threshold_components",
+]

@@ -94,6 +94,7 @@ def segment_step(config: RunConfig, run: RunDirectory, reporter: Reporter, step:
             method=config.segmentation.method,
             threshold=threshold,
             minimum_size=config.segmentation.minimum_size,
+            fragment_threshold=config.segmentation.fragment_threshold,
         )
         write_volume(
             run.segmentation(volume.name),
@@ -184,6 +185,7 @@ def _sweep(
                 candidates=config.segmentation.candidates,
                 method=config.segmentation.method,
                 minimum_size=config.segmentation.minimum_size,
+                fragment_threshold=config.segmentation.fragment_threshold,
                 protocol=config.evaluation.protocol,
                 progress=partial(reporter.progress, f"thresholds on {volume.name}"),
             )
