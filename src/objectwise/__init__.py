@@ -28,7 +28,14 @@ if TYPE_CHECKING:
         maximin_pair_loss,
     )
     from objectwise.maps import malis_pair_counts
-    from objectwise.metrics import evaluate
+    from objectwise.metrics import (
+        detection_by_size,
+        detection_scores,
+        evaluate,
+        match_objects,
+        object_score,
+        panoptic_quality,
+    )
     from objectwise.networks import AffinityUNet
     from objectwise.segmentation import segment
 
@@ -52,7 +59,14 @@ _ROOMS = {
         "maximin_pair_loss",
     ),
     "maps": ("malis_pair_counts",),
-    "metrics": ("evaluate",),
+    "metrics": (
+        "detection_by_size",
+        "detection_scores",
+        "evaluate",
+        "match_objects",
+        "object_score",
+        "panoptic_quality",
+    ),
     "networks": ("AffinityUNet",),
     "segmentation": ("segment",),
 }
@@ -70,14 +84,19 @@ __all__ = [
     "affinities_from_labels",
     "affinity_bce_loss",
     "components_from_affinities",
+    "detection_by_size",
+    "detection_scores",
     "evaluate",
     "known_edges",
     "load_config",
     "malis_loss",
     "malis_pair_counts",
+    "match_objects",
     "maximin_pair_loss",
     "maximin_tree",
     "neuropil_phantom",
+    "object_score",
+    "panoptic_quality",
     "read_volume",
     "segment",
     "write_volume",

@@ -77,6 +77,34 @@ def test_unknown_command_and_option_are_misuse():
     assert "No such option" in call("run", "--sett", code=2)
 
 
+def test_detection_counts_objects(tmp_path: Path):
+    truth = np.zeros((2, 4, 6), np.uint16)
+    truth[:, 0], truth[0, 2, :5] = 1, 2
+    write_volume(tmp_path / "t.tif", truth)
+    truth[truth == 2] = 0
+    write_volume(tmp_path / "s.tif", truth * 9)
+    arguments = ["evaluate", "--truth", tmp_path / "t.tif", "--segmentation", tmp_path / "s.tif"]
+    arguments += ["--protocol", "detection"]
+    outcome = json.loads(call(*arguments, "--json"))
+    assert outcome["scores"] == {
+        "found": 1,
+        "missed": 1,
+        "false": 0,
+        "precision": 1.0,
+        "recall": 0.5,
+        "f1": pytest.approx(2 / 3),
+        "mean_overlap": 1.0,
+        "panoptic_quality": pytest.approx(2 / 3),
+    }
+    assert [section["missed"] for section in outcome["sections"]] == [1, 0]
+    lines = call(*arguments, "--threshold", 0, "--overlap", "dice", "--dimensions", 2, "--per-section").split(
+        "\n"
+    )
+    assert lines[0].split() == ["found", "missed", "false", "precision", "recall", "f1", "mean_overlap"]
+    assert lines[1].split() == ["all", "sections", "2", "1", "0", "1.0000", "0.6667", "0.8000", "1.0000"]
+    assert len(lines) == 5
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -286,6 +314,14 @@ def test_sections_of_the_truth_are_scored(tmp_path: Path):
         (
             ["evaluate", "--truth", "t.h5:a", "--segmentation", "s.h5:a", "--json", "--per-section"],
             "`--per-section` must not be given together with --json",
+        ),
+        (
+            ["evaluate", "--truth", "t.h5:a", "--segmentation", "s.h5:a", "--threshold", "0.3"],
+            "`--threshold` must come with --protocol detection, got 0.3",
+        ),
+        (
+            ["evaluate", "run.yaml", "--threshold", "0"],
+            "`--threshold` must not be given together with a run",
         ),
         (["predict", "run", "--overlap", 0], "`--overlap` must not be given together with a run, got run"),
         (["predict", "run", "--batch-size", -3], "`--batch-size` must not be given together with a run"),

@@ -27,13 +27,21 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 def score_table(rows: Mapping[str, Mapping[str, float | None]], *, first: str) -> str:
     """Return named scores as a table: one row per key of `rows`."""
-    head = [first, *SCORES]
-    body = [[name, *(score(values.get(key)) for key in SCORES)] for name, values in rows.items()]
-    return table([head, *body])
+    return number_table(
+        {name: {key: values.get(key) for key in SCORES} for name, values in rows.items()}, first=first
+    )
 
 
-def score(value: float | None) -> str:
-    """Return a score with four digits; '-' where there is none."""
+def number_table(rows: Mapping[str, Mapping[str, float | None]], *, first: str) -> str:
+    """Return named numbers as a table: one row per key of `rows`, all with the same names."""
+    names = list(next(iter(rows.values())))
+    return table([[first, *names], *([row, *map(score, values.values())] for row, values in rows.items())])
+
+
+def score(value: float | int | None) -> str:
+    """Return a score with four digits, a count as it is; '-' where there is none."""
+    if isinstance(value, int):
+        return str(value)
     return "-" if value is None or math.isnan(value) else f"{value:.4f}"
 
 

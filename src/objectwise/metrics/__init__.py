@@ -2,6 +2,19 @@
 
 from objectwise.metrics.borders import mask_borders
 from objectwise.metrics.contingency import ContingencyTable
+from objectwise.metrics.detection import (
+    DetectionScores,
+    PanopticQuality,
+    SizeClass,
+    detection_by_size,
+    detection_scores,
+    object_score,
+    panoptic_of_scores,
+    panoptic_quality,
+    pooled_scores,
+    scores_of_matching,
+    size_classes,
+)
 from objectwise.metrics.evaluate import (
     Scores,
     cremi_score,
@@ -10,6 +23,7 @@ from objectwise.metrics.evaluate import (
     mean_scores,
     scores_of_table,
 )
+from objectwise.metrics.matching import Matching, Objects, match_objects, matching_of_table
 from objectwise.metrics.protocols import PROTOCOLS, Protocol, find_protocol
 from objectwise.metrics.rand import AdaptedRand, adapted_rand, rand_of_table
 from objectwise.metrics.voi import VariationOfInformation, voi, voi_of_table
@@ -18,18 +32,33 @@ __all__ = [
     "PROTOCOLS",
     "AdaptedRand",
     "ContingencyTable",
+    "DetectionScores",
+    "Matching",
+    "Objects",
+    "PanopticQuality",
     "Protocol",
     "Scores",
+    "SizeClass",
     "VariationOfInformation",
     "adapted_rand",
     "cremi_score",
+    "detection_by_size",
+    "detection_scores",
     "evaluate",
     "evaluate_sections",
     "find_protocol",
     "mask_borders",
+    "match_objects",
+    "matching_of_table",
     "mean_scores",
+    "object_score",
+    "panoptic_of_scores",
+    "panoptic_quality",
+    "pooled_scores",
     "rand_of_table",
+    "scores_of_matching",
     "scores_of_table",
+    "size_classes",
     "voi",
     "voi_of_table",
 ]

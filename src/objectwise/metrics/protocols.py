@@ -18,7 +18,10 @@ INVALID = 2**64 - 2
 OUTSIDE = 2**64 - 3
 """Outside the annotated region, in the padding."""
 
-IGNORED_TRUTH = (0, OUTSIDE, INVALID, TRANSPARENT)
+RESERVED_IDS = (OUTSIDE, INVALID, TRANSPARENT)
+"""The truth ids that are no annotation at all."""
+
+IGNORED_TRUTH = (0, *RESERVED_IDS)
 """The truth ids that the CREMI protocol leaves out: background and the reserved ids at the end of uint64."""
 
 RandPairs = Literal["cremi", "distinct"]

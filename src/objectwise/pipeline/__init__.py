@@ -2,15 +2,17 @@
 
 from objectwise.pipeline.affinity_files import AffinityVolume, read_affinities, write_affinities
 from objectwise.pipeline.predict import find_device, predict_affinities
-from objectwise.pipeline.scoring import StackScores, score_stack
+from objectwise.pipeline.scoring import StackDetection, StackScores, detect_in_stack, score_stack
 from objectwise.pipeline.stacks import describe_stack, read_label_stack, read_raw_stack
 from objectwise.pipeline.thresholds import Sweep, merge_sweeps, sweep_thresholds
 
 __all__ = [
     "AffinityVolume",
+    "StackDetection",
     "StackScores",
     "Sweep",
     "describe_stack",
+    "detect_in_stack",
     "find_device",
     "merge_sweeps",
     "predict_affinities",

@@ -7,7 +7,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.metrics import Scores, evaluate, evaluate_sections, mean_scores
+from objectwise.checks import check_same_shape
+from objectwise.metrics import (
+    DetectionScores,
+    Scores,
+    detection_scores,
+    evaluate,
+    evaluate_sections,
+    mean_scores,
+    pooled_scores,
+)
+from objectwise.metrics.matching import Overlap
 
 
 class StackScores(NamedTuple):
@@ -17,6 +27,15 @@ class StackScores(NamedTuple):
     """Of the whole volume in 3-D; in 2-D the mean over the sections that have a score."""
     sections: list[Scores]
     """One per z; NaN where a section has no voxel to score."""
+
+
+class StackDetection(NamedTuple):
+    """How many objects of one volume were found."""
+
+    overall: DetectionScores
+    """Of the whole volume in 3-D; in 2-D of the objects of all sections together."""
+    sections: list[DetectionScores]
+    """One per z, each section as an image of its own."""
 
 
 def score_stack(
@@ -34,6 +53,37 @@ def score_stack(
     if dimensions == 2:
         return StackScores(mean_scores(sections), sections)
     return StackScores(evaluate(truth=truth, segmentation=segmentation, protocol=protocol), sections)
+
+
+def detect_in_stack(
+    *,
+    truth: NDArray[Any],
+    segmentation: NDArray[Any],
+    dimensions: int,
+    threshold: float = 0.5,
+    overlap: Overlap = "iou",
+) -> StackDetection:
+    """Count the objects found, missed and invented, and those of each section as an image of its own.
+
+    Parameters
+    ----------
+    truth, segmentation : (z, y, x) integer, 0 = background
+    dimensions : 2 or 3
+        With 2, an object is what carries an id in one section.
+    threshold, overlap
+        See `objectwise.metrics.match_objects`.
+    """
+    check_same_shape(truth, segmentation, names=("truth", "segmentation"))
+    sections = [
+        detection_scores(truth=true_section, segmentation=section, threshold=threshold, overlap=overlap)
+        for true_section, section in zip(truth, segmentation, strict=True)
+    ]
+    if dimensions == 2:
+        return StackDetection(pooled_scores(sections), sections)
+    return StackDetection(
+        detection_scores(truth=truth, segmentation=segmentation, threshold=threshold, overlap=overlap),
+        sections,
+    )
 
 
 def scored_units(
