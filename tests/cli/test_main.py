@@ -300,7 +300,7 @@ def test_sections_of_the_truth_are_scored(tmp_path: Path):
         ),
         (
             ["segment", "--affinities", "a.h5", "--threshold", 0.5, "--output", "s.h5", "--method", "magic"],
-            "`--method` must be one of 'components', 'watershed', got 'magic'",
+            "`--method` must be one of 'components', 'watershed', 'agglomeration', got 'magic'",
         ),
         (
             ["evaluate", "--truth", "t.h5:a", "--segmentation", "s.h5:a", "--sections", "3"],
