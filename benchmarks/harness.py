@@ -133,7 +133,7 @@ def environment(*packages: str) -> dict[str, Any]:
 
 def _git(*arguments: str) -> str:
     done = subprocess.run(
-        ["git", *arguments], cwd=RESULTS.parent, capture_output=True, text=True, check=False
+        ["git", *arguments], cwd=PERFORMANCE.parents[1], capture_output=True, text=True, check=False
     )
     return done.stdout.strip() if done.returncode == 0 else "unknown"
 
