@@ -10,7 +10,7 @@ from objectwise.errors import needs_extra
 
 if TYPE_CHECKING:
     from objectwise.config import RunConfig, load_config
-    from objectwise.data import neuropil_phantom, read_volume, write_volume
+    from objectwise.data import lesion_phantom, neuropil_phantom, read_volume, write_volume
     from objectwise.graph import (
         MaximinTree,
         Neighborhood,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "config": ("RunConfig", "load_config"),
-    "data": ("neuropil_phantom", "read_volume", "write_volume"),
+    "data": ("lesion_phantom", "neuropil_phantom", "read_volume", "write_volume"),
     "graph": (
         "MaximinTree",
         "Neighborhood",
@@ -88,6 +88,7 @@ __all__ = [
     "detection_scores",
     "evaluate",
     "known_edges",
+    "lesion_phantom",
     "load_config",
     "malis_loss",
     "malis_pair_counts",

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from objectwise.data.intensity import normalise_raw, raw_range
-from objectwise.data.phantom import Phantom, neuropil_phantom
+from objectwise.data.phantom import Phantom, lesion_phantom, neuropil_phantom
 from objectwise.data.sampling import LabelledVolume, Patch, PatchSampler, compact_labels
 from objectwise.data.volumes import (
     Volume,
@@ -30,6 +30,7 @@ __all__ = [
     "check_pair",
     "compact_labels",
     "describe_volume",
+    "lesion_phantom",
     "neuropil_phantom",
     "normalise_raw",
     "raw_range",

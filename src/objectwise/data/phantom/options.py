@@ -47,12 +47,12 @@ def checked_options(
     **fractions: float,
 ) -> Options:
     """Return the options in the form the stages need, or say which is wrong."""
-    sides = _checked_shape(shape)
+    sides = checked_shape(shape)
     sizes = _checked_voxel_size(voxel_size, len(sides))
-    size = _between(cell_size, 6, 200, "cell_size")
-    thickness = _between(membrane_thickness, 1, size / 4, "membrane_thickness")
+    size = between(cell_size, 6, 200, "cell_size")
+    thickness = between(membrane_thickness, 1, size / 4, "membrane_thickness")
     limits = {"organelle_density": 5.0, "section_contrast": 0.5}
-    checked = {name: _between(value, 0, limits.get(name, 1.0), name) for name, value in fractions.items()}
+    checked = {name: between(value, 0, limits.get(name, 1.0), name) for name, value in fractions.items()}
     flat = len(sides) == 2
     moved = _of_sections(misalignment, DEFAULT_MISALIGNMENT, "misalignment", flat=flat)
     lost = _of_sections(gap_fraction, DEFAULT_GAP_FRACTION, "gap_fraction", flat=flat)
@@ -63,20 +63,21 @@ def checked_options(
     return Options(
         shape=sides,
         volume=(depth, height, width),
-        seed=_checked_seed(seed),
+        seed=checked_seed(seed),
         voxel_size=sizes,
         spacing=(step_z, step_y, step_x),
         # A single section is cut as thick as serial sections are for cells of this size.
         section_thickness=size / 4 if flat else step_z,
         cell_size=size,
         membrane_thickness=thickness,
-        misalignment=_between(moved, 0, size, "misalignment"),
-        gap_fraction=_between(lost, 0, 1, "gap_fraction"),
+        misalignment=between(moved, 0, size, "misalignment"),
+        gap_fraction=between(lost, 0, 1, "gap_fraction"),
         **checked,
     )
 
 
-def _checked_seed(seed: object) -> int:
+def checked_seed(seed: object) -> int:
+    """Return the seed, an integer that is not negative."""
     if isinstance(seed, bool) or not isinstance(seed, Integral):
         raise DtypeError(f"`seed` must be an integer, got {seed!r}")
     if seed < 0:
@@ -84,7 +85,8 @@ def _checked_seed(seed: object) -> int:
     return int(seed)
 
 
-def _checked_shape(shape: Sequence[object]) -> tuple[int, ...]:
+def checked_shape(shape: Sequence[object]) -> tuple[int, ...]:
+    """Return the two or three sides of an image or volume."""
     sides = tuple(shape)
     if len(sides) not in (2, 3):
         raise ShapeError(f"`shape` must be (y, x) or (z, y, x), got {sides}")
@@ -117,7 +119,8 @@ def _of_sections(value: float | None, default: float, name: str, *, flat: bool) 
     return 0.0
 
 
-def _between(value: object, low: float, high: float, name: str) -> float:
+def between(value: object, low: float, high: float, name: str) -> float:
+    """Return a number that lies between two, both included."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise DtypeError(f"`{name}` must be a number, got {value!r}")
     number = float(value)
