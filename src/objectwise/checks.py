@@ -164,6 +164,21 @@ def check_pairs(pairs: object, *, n_voxels: int, name: str = "pairs") -> NDArray
     return array.astype(np.int64)
 
 
+def check_spacing(spacing: object, *, ndim: int, name: str = "spacing") -> tuple[float, ...]:
+    """Return one positive size per spatial axis; None stands for 1 on each."""
+    if spacing is None:
+        return (1.0,) * ndim
+    try:
+        sizes = np.asarray(spacing, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DtypeError(f"`{name}` must hold numbers, got {spacing!r}") from error
+    if sizes.shape != (ndim,):
+        raise ShapeError(f"`{name}` must have one number per spatial axis ({ndim}), got {spacing!r}")
+    if not (np.isfinite(sizes).all() and (sizes > 0).all()):
+        raise ArgumentError(f"`{name}` must be positive and finite, got {spacing!r}")
+    return tuple(float(size) for size in sizes)
+
+
 def check_choice(value: str, choices: Sequence[str], *, name: str) -> None:
     """Require one of a few words."""
     if value not in choices:

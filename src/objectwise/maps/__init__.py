@@ -2,5 +2,25 @@
 
 from objectwise.maps.instances import OverlapTable, connected_components, overlap_table
 from objectwise.maps.malis import PairCounts, malis_pair_counts
+from objectwise.maps.region_wise import (
+    active_contour_map,
+    class_weight_map,
+    hausdorff_map,
+    rectified_region_wise_map,
+    region_wise_map,
+    signed_distance_map,
+)
 
-__all__ = ["OverlapTable", "PairCounts", "connected_components", "malis_pair_counts", "overlap_table"]
+__all__ = [
+    "OverlapTable",
+    "PairCounts",
+    "active_contour_map",
+    "class_weight_map",
+    "connected_components",
+    "hausdorff_map",
+    "malis_pair_counts",
+    "overlap_table",
+    "rectified_region_wise_map",
+    "region_wise_map",
+    "signed_distance_map",
+]
