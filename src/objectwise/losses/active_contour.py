@@ -1,0 +1,69 @@
+"""The active-contour loss: the region-wise loss of the active-contour map, and the length of the contour."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from objectwise.errors import ArgumentError
+from objectwise.losses.class_channels import as_broadcastable
+from objectwise.losses.region_wise import RegionWiseLoss
+
+
+class ActiveContourLoss(RegionWiseLoss):
+    """The region term of the active-contour loss, and on request its length term.
+
+    Parameters
+    ----------
+    length_weight : float, not negative
+        Of the mean length of the gradient of the probabilities; 0, the region term alone, by default, as in
+        Valverde and Tohka. Chen et al. weigh the region term instead.
+    **options
+        Those of `RegionWiseLoss` but `map` and `spacing`.
+
+    References
+    ----------
+    Chen, Williams, Vallabhaneni, Czanner, Williams, Zheng: "Learning active contour models for medical image
+    segmentation", CVPR 2019.
+    """
+
+    def __init__(self, *, length_weight: float = 0.0, **options: Any) -> None:
+        super().__init__("active_contour", **options)
+        if not 0 <= length_weight < float("inf"):
+            raise ArgumentError(f"`length_weight` must be finite and not negative, got {length_weight}")
+        self.length_weight = length_weight
+
+    def forward(
+        self, prediction: Tensor, target: Tensor | None = None, *, weight_map: Tensor | None = None
+    ) -> Tensor:
+        """Return the loss of `prediction` (n, c, *spatial) against `target`, or with a map made before."""
+        region = super().forward(prediction, target, weight_map=weight_map)
+        if self.length_weight == 0:
+            return region
+        return region + self.length_weight * self._length(prediction, target)
+
+    def _length(self, prediction: Tensor, target: Tensor | None) -> Tensor:
+        channels = self.channels
+        with torch.autocast(prediction.device.type, enabled=False):
+            probabilities = channels.probabilities(prediction)[:, channels.first :]
+            squared = torch.zeros_like(probabilities)
+            for axis in range(2, prediction.ndim):  # forward differences; the last voxel has no next
+                step = probabilities.diff(dim=axis).square()
+                width = [0, 0] * (prediction.ndim - 1 - axis) + [0, 1]
+                squared = squared + torch.nn.functional.pad(step, width)
+            # The root has no gradient at 0.
+            lengths = (squared + 1e-8).sqrt()
+            counts: Tensor | float = float(lengths[0, 0].numel())
+            if channels.ignore_label is not None and target is not None:
+                checked = channels.target(target, prediction)
+                assert checked.known is not None
+                lengths = lengths * checked.known
+                counts = checked.known_counts(lengths.dtype)
+            loss = channels.reduce(lengths.flatten(2).sum(2), counts)
+            return loss if loss.ndim == 0 else as_broadcastable(loss, prediction.ndim)
+
+    def extra_repr(self) -> str:
+        """Show the options."""
+        return f"length_weight={self.length_weight}, {super().extra_repr()}"

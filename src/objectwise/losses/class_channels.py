@@ -1,0 +1,205 @@
+"""What the losses on class probabilities share: MONAI's options for channels, and checks of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from objectwise.checks import check_choice
+from objectwise.errors import ArgumentError, DeviceError, DtypeError, ShapeError
+from objectwise.losses.inputs import FLOATS, INTEGERS, wide_dtype
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+@dataclass(frozen=True)
+class ClassChannels:
+    """How a prediction becomes probabilities, a target classes, and numbers of (sample, class) a loss.
+
+    The names are MONAI's. Two defaults differ: predictions are logits and go through a softmax unless another
+    activation is named, and targets are class indices.
+    """
+
+    include_background: bool = True
+    """Without it, channel 0 goes through the activation but not into the loss."""
+    to_onehot_y: bool = True
+    """Targets are class indices (n, 1, *spatial) or (n, *spatial); else one-hot (n, c, *spatial)."""
+    sigmoid: bool = False
+    softmax: bool | None = None
+    """None: true unless `sigmoid` or `other_act` is given. False with neither: probabilities come."""
+    other_act: Callable[[Tensor], Tensor] | None = None
+    reduction: str = "mean"
+    """Over samples and classes; "none" keeps them, with one voxel on the spatial axes."""
+    batch: bool = False
+    """Take voxels of the batch together, and not those of each sample by itself."""
+    ignore_label: int | None = None
+    """Marks unknown voxels of class indices: they are left out of every mean."""
+
+    def check(self) -> None:
+        """Require options that have an effect together."""
+        check_choice(self.reduction, REDUCTIONS, name="reduction")
+        if self.other_act is not None and not callable(self.other_act):
+            raise ArgumentError(f"`other_act` must be callable, got {self.other_act!r}")
+        named = [
+            name
+            for name, chosen in (
+                ("sigmoid", self.sigmoid),
+                ("softmax", self.softmax),
+                ("other_act", self.other_act is not None),
+            )
+            if chosen
+        ]
+        if len(named) > 1:
+            raise ArgumentError(f"`{named[0]}` must be the only activation, got {' and '.join(named)}")
+        if self.ignore_label is not None and not self.to_onehot_y:
+            raise ArgumentError(f"`ignore_label` must be None for one-hot targets, got {self.ignore_label}")
+
+    @property
+    def takes_softmax(self) -> bool:
+        """Whether a softmax makes the probabilities."""
+        if self.softmax is None:
+            return not self.sigmoid and self.other_act is None
+        return self.softmax
+
+    @property
+    def first(self) -> int:
+        """The first channel of the loss."""
+        return 0 if self.include_background else 1
+
+    def probabilities(self, prediction: Tensor) -> Tensor:
+        """Return what the loss multiplies, all channels, float32 or float64."""
+        values = prediction.to(wide_dtype(prediction))
+        if self.sigmoid:
+            return torch.sigmoid(values)
+        if self.other_act is not None:
+            return self.other_act(values)
+        return torch.softmax(values, 1) if self.takes_softmax else values
+
+    def log_softmax(self, prediction: Tensor) -> Tensor:
+        """Return log-probabilities of all channels, float32 or float64."""
+        return torch.log_softmax(prediction.to(wide_dtype(prediction)), 1)
+
+    def check_prediction(self, prediction: Tensor) -> None:
+        """Require (n, c, *spatial) floats, of as many channels as the options need."""
+        if not isinstance(prediction, Tensor):
+            raise DtypeError(f"`prediction` must be a torch.Tensor, got {type(prediction).__name__}")
+        if prediction.dtype not in FLOATS:
+            raise DtypeError(f"`prediction` must be floating point, got {prediction.dtype}")
+        if prediction.ndim not in (4, 5) or 0 in prediction.shape:
+            raise ShapeError(
+                "`prediction` must have shape (n, c, y, x) or (n, c, z, y, x) and not be empty, "
+                f"got {tuple(prediction.shape)}"
+            )
+        if prediction.shape[1] == 1 and self.takes_softmax:
+            raise ShapeError(
+                "`prediction` must have 2 or more channels for a softmax, got 1; pass sigmoid=True, "
+                "or softmax=False for probabilities"
+            )
+        if prediction.shape[1] == 1 and not self.include_background:
+            raise ArgumentError("`include_background` must be True for a single channel, got False")
+
+    def target(self, target: Tensor, prediction: Tensor) -> Target:
+        """Check a target against the prediction and return it with both axes in front."""
+        if not isinstance(target, Tensor):
+            raise DtypeError(f"`target` must be a torch.Tensor, got {type(target).__name__}")
+        n, channels, *spatial = prediction.shape
+        indices = self.to_onehot_y and channels > 1
+        if self.to_onehot_y and target.dtype not in INTEGERS and (indices or target.dtype != torch.bool):
+            raise DtypeError(
+                f"`target` must hold integer classes, got {target.dtype}; convert on purpose, or pass "
+                "to_onehot_y=False for a one-hot target"
+            )
+        if self.to_onehot_y and target.ndim == prediction.ndim - 1:
+            target = target.unsqueeze(1)
+        expected = (n, 1 if indices else channels, *spatial)
+        if tuple(target.shape) != expected:
+            also = f" or {(n, *spatial)}" if self.to_onehot_y else ""
+            raise ShapeError(
+                f"`target` must have shape {expected}{also} for a prediction of shape "
+                f"{tuple(prediction.shape)}, got {tuple(target.shape)}"
+            )
+        if target.device != prediction.device:
+            raise DeviceError(
+                f"`target` must be on the device of `prediction` ({prediction.device}), got {target.device}"
+            )
+        if self.ignore_label is not None and not indices:
+            raise ArgumentError(
+                f"`ignore_label` must be None for a prediction of one channel, got {self.ignore_label}"
+            )
+        known = None if self.ignore_label is None else target != self.ignore_label
+        return Target(target, known, channels if indices else None)
+
+    def reduce(self, sums: Tensor, counts: Tensor | float) -> Tensor:
+        """Return the loss from sums over the voxels of each sample and class, (n, c), and voxel counts.
+
+        `counts` is one number, or (n, 1) where some voxels are unknown: a sample without any known voxel is
+        as if it were not in the batch.
+        """
+        if self.batch:
+            counts = counts.sum(0, keepdim=True) if isinstance(counts, Tensor) else counts * len(sums)
+            sums = sums.sum(0, keepdim=True)
+        if isinstance(counts, Tensor):
+            return self.reduce_means(sums / counts.clamp(min=1), counts)
+        return self.reduce_means(sums / counts, counts)
+
+    def reduce_means(self, means: Tensor, counts: Tensor | float) -> Tensor:
+        """Return the loss from one number a sample and class; those of a sample with count 0 do not count."""
+        if not isinstance(counts, Tensor):
+            return means.mean() if self.reduction == "mean" else self._sum_or_all(means)
+        means = torch.where(counts > 0, means, 0)
+        if self.reduction == "mean":
+            return means.sum() / ((counts > 0).sum() * means.shape[1]).clamp(min=1)
+        return self._sum_or_all(means)
+
+    def _sum_or_all(self, means: Tensor) -> Tensor:
+        return means.sum() if self.reduction == "sum" else means
+
+
+class Target(NamedTuple):
+    """A target that has passed its checks."""
+
+    values: Tensor
+    """(n, 1, *spatial) class indices, or (n, c, *spatial) one-hot."""
+    known: Tensor | None
+    """(n, 1, *spatial) bool, None where every voxel is known."""
+    n_classes: int | None
+    """How many classes the indices are of; None for one-hot."""
+
+    def check_range(self) -> None:
+        """Require class indices in range and a one-hot target of 0 and 1; a GPU waits for this."""
+        if self.n_classes is None:
+            wrong = (self.values != 0) & (self.values != 1)
+            rule = "hold only 0 and 1 if one-hot"
+        else:
+            wrong = (self.values < 0) | (self.values >= self.n_classes)
+            if self.known is not None:
+                wrong &= self.known
+            rule = f"hold classes in 0..{self.n_classes - 1}"
+        if bool(wrong.any()):
+            first = tuple(int(i) for i in wrong.nonzero()[0])
+            raise ArgumentError(f"`target` must {rule}, got {self.values[first].item()} at {first}")
+
+    def one_hot(self, dtype: torch.dtype) -> Tensor:
+        """Return the target as (n, c, *spatial) of 0 and 1; ignored voxels are in no class."""
+        if self.n_classes is None:
+            return self.values.to(dtype)
+        classes = self.values[:, 0].long()
+        if self.known is not None:
+            classes = classes.masked_fill(~self.known[:, 0], self.n_classes)
+        return functional.one_hot(classes, self.n_classes + 1).movedim(-1, 1)[:, : self.n_classes].to(dtype)
+
+    def known_counts(self, dtype: torch.dtype) -> Tensor | float:
+        """Return the number of known voxels of each sample, (n, 1), or one number where all are known."""
+        if self.known is None:
+            return float(self.values[0, 0].numel())
+        return self.known.flatten(1).sum(1, keepdim=True).to(dtype)
+
+
+def as_broadcastable(values: Tensor, ndim: int) -> Tensor:
+    """Return (n, c) values with one voxel on each spatial axis, as MONAI's losses do."""
+    return values.reshape(*values.shape, *[1] * (ndim - 2))
