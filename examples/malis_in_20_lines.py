@@ -1,42 +1,34 @@
-"""Train a plain PyTorch U-Net with MALIS on made-up tissue: no pipeline, no configuration, half a minute."""
+"""Train a plain U-Net with MALIS on made-up tissue and segment tissue that it has not seen.
+
+No pipeline, no configuration: imports apart, 20 lines of code, and half a minute on one core.
+"""
 
 import torch
-from torch import nn
+from monai.networks.nets import UNet
 
 from objectwise import MalisLoss, Neighborhood, affinity_bce_loss, neuropil_phantom
+from objectwise.metrics import evaluate
+from objectwise.segmentation import segment
 
-neighborhood = Neighborhood.nearest(2)  # edges to the pixel above and to the left
-tissue = [neuropil_phantom((96, 96), seed=seed) for seed in range(8)]
+edges = Neighborhood.nearest(2)  # to the pixel above and to the left
+tissue = [neuropil_phantom((96, 96), seed=seed) for seed in range(41)]
 raw = torch.stack([torch.from_numpy(one.raw)[None] / 255 for one in tissue])
-labels = torch.stack([torch.from_numpy(one.labels.astype("int64")) for one in tissue])
-
-
-def block(i: int, o: int) -> nn.Module:
-    return nn.Sequential(nn.Conv2d(i, o, 3, padding=1), nn.GroupNorm(4, o), nn.ReLU())
-
-
-class UNet(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.fine, self.coarse, self.up = block(1, 16), block(16, 32), block(48, 16)
-        self.head = nn.Conv2d(16, len(neighborhood), 1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        fine = self.fine(x)
-        coarse = nn.functional.interpolate(self.coarse(nn.functional.max_pool2d(fine, 2)), scale_factor=2)
-        return self.head(self.up(torch.cat([fine, coarse], 1)))
-
+labels = torch.stack([torch.from_numpy(one.labels) for one in tissue])
 
 torch.manual_seed(0)
-network, malis = UNet(), MalisLoss(neighborhood)
-optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
-for step in range(120):
+network = UNet(2, in_channels=1, out_channels=len(edges), channels=(16, 32, 64), strides=(2, 2))
+malis = MalisLoss(edges)
+optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
+for step in range(200):
+    batch = torch.randint(40, (4,))  # the last image is kept for the end
+    logits = network(raw[batch])
+    loss = affinity_bce_loss(logits, labels[batch], edges)
+    if step >= 100:  # MALIS needs paths worth learning from, cross-entropy makes them
+        loss = loss + malis(logits, labels[batch])
     optimizer.zero_grad()
-    logits = network(raw)
-    loss = affinity_bce_loss(logits, labels, neighborhood)  # a start: MALIS needs paths worth learning from
-    if step >= 60:
-        loss = loss + malis(logits, labels)
     loss.backward()
     optimizer.step()
-    if step % 20 == 19:
-        print(f"step {step + 1:3d}  loss {loss.item():.3f}  MALIS {malis(logits, labels).item():.3f}")
+
+affinities = network(raw[-1:]).sigmoid().detach().numpy()[0]
+segmentation = segment(affinities, edges, method="watershed", threshold=0.5)
+print(evaluate(truth=tissue[-1].labels, segmentation=segmentation))
