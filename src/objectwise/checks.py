@@ -112,6 +112,17 @@ def check_mask(mask: object, *, name: str, like: AnyArray, like_name: str) -> No
     check_same_shape(mask, like, names=(name, like_name))
 
 
+def check_unlabelled(unlabelled: object, labels: AnyArray) -> None:
+    """Require a mask of voxels that no object of `labels` has."""
+    check_mask(unlabelled, name="unlabelled", like=labels, like_name="labels")
+    taken = unlabelled & (labels != 0)
+    if taken.any():
+        first = first_position(taken)
+        raise ArgumentError(
+            f"`unlabelled` must be background in `labels`, got label {labels[first]} at {first}"
+        )
+
+
 def check_graph(
     channels: int, spatial: Sequence[int], offsets: NDArray[np.int64], *, name: str = "affinities"
 ) -> None:

@@ -84,6 +84,19 @@ def test_unlabelled_voxels_are_one_object_with_unknown_edges_inside(data, graph)
     )
 
 
+@given(st.data(), labelled_graphs(levels=3))
+def test_unlabelled_voxels_make_no_positive_pairs_on_the_one_forest_either(data, graph):
+    affinities, labels, offsets = graph
+    unlabelled = data.draw(masks(labels.shape)) & (labels == 0)
+    known = affinities_from_labels(unlabelled.astype(np.uint8), offsets) == 0
+    options = {"constrained": False, "edge_mask": known}
+    counted = malis_pair_counts(affinities, labels, offsets, constrained=False, unlabelled=unlabelled)
+    positive, _ = oracle.pair_counts(affinities, labels, offsets, **options)
+    _, negative = oracle.pair_counts(affinities, np.where(unlabelled, 9, labels), offsets, **options)
+    np.testing.assert_array_equal(counted.positive, positive)
+    np.testing.assert_array_equal(counted.negative, negative)
+
+
 def test_unlabelled_voxels_find_a_free_id_where_the_largest_is_taken():
     labels = np.array([[1, 0, 2**64 - 1]], np.uint64)
     unlabelled = np.array([[False, True, False]])

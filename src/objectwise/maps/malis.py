@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.checks import check_affinities, check_graph, check_labels, check_mask, first_position
+from objectwise.checks import check_affinities, check_graph, check_labels, check_mask, check_unlabelled
 from objectwise.errors import ArgumentError, ShapeError
 from objectwise.graph import Offsets, affinities_from_labels, offsets_array
 from objectwise.graph.axes import as_channels, as_steps, as_volume
@@ -103,7 +103,7 @@ def malis_pair_counts(
     if edge_mask is not None:
         check_mask(edge_mask, name="edge_mask", like=affinities, like_name="affinities")
     if unlabelled is not None:
-        check_mask(unlabelled, name="unlabelled", like=labels, like_name="labels")
+        check_unlabelled(unlabelled, labels)
         labels, edge_mask = _with_unlabelled(labels, unlabelled, table, edge_mask)
     _check_size(labels.size, len(table))
     positive = np.zeros(affinities.shape, np.uint64)
@@ -115,6 +115,8 @@ def malis_pair_counts(
     )
     if not constrained:
         malis.unconstrained_counts(*graph, positive.reshape(-1), negative.reshape(-1))
+        if unlabelled is not None:
+            positive -= _pairs_inside(unlabelled, graph[0], graph[2]).reshape(positive.shape)
         if edge_mask is not None:
             positive[~edge_mask] = negative[~edge_mask] = 0
     elif edge_mask is None:
@@ -132,12 +134,6 @@ def _with_unlabelled(
     edge_mask: NDArray[np.bool_] | None,
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Make the unlabelled voxels one object, under an id that is free, and the edges inside it unknown."""
-    taken = unlabelled & (labels != 0)
-    if taken.any():
-        first = first_position(taken)
-        raise ArgumentError(
-            f"`unlabelled` must be background in `labels`, got label {labels[first]} at {first}"
-        )
     unknown = affinities_from_labels(unlabelled.astype(np.uint8), offsets) == 1
     labels = labels.astype(np.uint64)
     ids = np.unique(labels)
@@ -147,6 +143,15 @@ def _with_unlabelled(
         gap = np.flatnonzero(np.diff(ids) > 1)[0]
         labels[unlabelled] = ids[gap] + np.uint64(1)
     return labels, ~unknown if edge_mask is None else edge_mask & ~unknown
+
+
+def _pairs_inside(
+    unlabelled: NDArray[np.bool_], keys: NDArray[np.uint32], steps: NDArray[np.int64]
+) -> NDArray[np.uint64]:
+    """Count the pairs of unlabelled voxels on the one forest, flat; if they belong together is unknown."""
+    inside, across = np.zeros(keys.size, np.uint64), np.empty(0, np.uint64)
+    malis.unconstrained_counts(keys, as_volume(unlabelled.astype(np.uint64)), steps, inside, across)
+    return inside
 
 
 def _same_bits(labels: NDArray[Any]) -> NDArray[Any]:
