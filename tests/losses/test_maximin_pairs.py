@@ -7,6 +7,7 @@ import torch
 import objectwise
 from objectwise.errors import ArgumentError, DtypeError, ShapeError
 from objectwise.losses import MaximinPairLoss, malis_loss, maximin_pair_loss, sample_pairs
+from objectwise.losses.pair_sampling import ObjectPairs
 
 OFFSETS = [[-1, 0], [0, -1]]
 
@@ -80,6 +81,69 @@ def test_many_pairs_approach_the_unconstrained_malis_loss(same_fraction, edge_lo
     else:
         expected = malis_loss(prediction, labels, OFFSETS, positive_weight=same_fraction, **options) / 2
     assert sampled.item() == pytest.approx(expected.item(), rel=5e-3)
+
+
+def test_many_pairs_under_masks_approach_the_masked_counts():
+    prediction, labels = example(14, batch=2)
+    masks = {
+        "edge_mask": torch.rand(prediction.shape, generator=seeded(1)) > 0.3,
+        "unlabelled": (labels == 0) & (torch.arange(6)[:, None] < 3),
+    }
+    sampled = loss_of(prediction, labels, n_pairs=200_000, same_fraction=None, reduction="none", **masks)
+    counted = malis_loss(
+        prediction, labels, OFFSETS,
+        from_logits=False, constrained=False, normalization="none", reduction="none", **masks,
+    )  # fmt: skip
+    for i in range(2):
+        pairs = ObjectPairs.of(labels[i].numpy(), masks["unlabelled"][i].numpy())
+        expected = counted[i].item() / ((pairs.n_same + pairs.n_different) / 2)
+        assert sampled[i].item() == pytest.approx(expected, rel=0.02)
+
+
+def test_a_pair_that_an_unknown_edge_decides_costs_nothing_and_paths_lead_through_it():
+    # 1 - 0.5 - 0 - 0.75 - 2: unknown, the edge 0.5 decides the pair and costs nothing; unknown, 0.75 changes nothing.
+    prediction = torch.tensor([[[[0.0, 0.5, 0.75]]]])
+    labels, known = torch.tensor([[[1, 0, 2]]]), torch.ones(1, 1, 1, 3, dtype=torch.bool)
+    weak, strong = known.clone(), known.clone()
+    weak[..., 1] = strong[..., 2] = False
+    for edge_mask, expected in ((known, 0.25), (weak, 0.0), (strong, 0.25)):
+        loss = loss_of(prediction, labels, [[0, -1]], same_fraction=0.0, edge_mask=edge_mask)
+        assert loss.item() == expected
+
+
+def test_unlabelled_voxels_are_kept_apart_from_objects_and_left_alone_inside():
+    # Object 1, then two unlabelled voxels: only the edge 0.75 between them and the object is blamed.
+    prediction = torch.tensor([[[[0.0, 0.75, 0.5]]]], requires_grad=True)
+    unlabelled = torch.tensor([[[False, True, True]]])
+    module = MaximinPairLoss([[0, -1]], same_fraction=0.0, from_logits=False, generator=seeded())
+    pairs = module.pairs(prediction, torch.tensor([[[1, 0, 0]]]), unlabelled=unlabelled)
+    assert set(pairs.edges.ravel().tolist()) == {-1, 1}
+    module(prediction, torch.tensor([[[1, 0, 0]]]), unlabelled=unlabelled).backward()
+    assert prediction.grad[0, 0, 0, 1] > 0
+    assert prediction.grad[0, 0, 0, 2] == 0
+
+
+def test_masks_that_know_everything_change_nothing():
+    prediction, labels = example(15, batch=2)
+    masks = {
+        "edge_mask": torch.ones_like(prediction, dtype=torch.bool),
+        "unlabelled": torch.zeros_like(labels, dtype=torch.bool),
+    }
+    assert torch.equal(loss_of(prediction, labels, **masks), loss_of(prediction, labels))
+
+
+@pytest.mark.parametrize(
+    ("masks", "error", "message"),
+    [
+        ({"edge_mask": torch.ones(1, 2, 6, 7)}, DtypeError, "`edge_mask` must be a bool tensor, got torch.float32"),
+        ({"edge_mask": torch.ones(1, 1, 6, 7).bool()}, ShapeError, r"`edge_mask` must have shape \(1, 2, 6, 7\)"),
+        ({"unlabelled": torch.ones(1, 6, 6).bool()}, ShapeError, r"`unlabelled` must have shape \(1, 6, 7\)"),
+        ({"unlabelled": torch.ones(1, 6, 7).bool()}, ArgumentError, "`unlabelled` must be background in `labels`, got label"),
+    ],
+)  # fmt: skip
+def test_bad_masks_are_named(masks, error, message):
+    with pytest.raises(error, match=message):
+        loss_of(*example(), **masks)
 
 
 def test_the_gradient_of_many_pairs_approaches_that_of_malis():

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as npst
 from objectwise.errors import ArgumentError, DeviceError, DtypeError
 from objectwise.losses import sample_pairs
 from objectwise.losses.pair_sampling import ObjectPairs, check_sampling
-from tests.oracles.graph import maximin_edges
+from tests.oracles.graph import edges_of, maximin_edges
 from tests.strategies import labelled_graphs
 
 OFFSETS = [[-1, 0], [0, -1]]
@@ -35,10 +35,22 @@ def test_every_ordered_pair_of_a_class_has_one_number(labels):
     assert set(map(tuple, pairs.different(np.arange(pairs.n_different)).tolist())) == every - same
 
 
+@given(npst.arrays(np.int64, st.integers(1, 14), elements=st.integers(-1, 3)))
+def test_unlabelled_voxels_make_pairs_with_the_objects_and_none_among_themselves(marked):
+    labels, unlabelled = np.maximum(marked, 0), marked == -1
+    pairs = ObjectPairs.of(labels, unlabelled)
+    inside = np.flatnonzero(marked)
+    every = {(u, v) for u in inside for v in inside if u != v and not (unlabelled[u] and unlabelled[v])}
+    same = {(u, v) for u, v in every if marked[u] == marked[v]}
+    assert (pairs.n_same, pairs.n_different) == (len(same), len(every - same))
+    assert set(map(tuple, pairs.same(np.arange(pairs.n_same)).tolist())) == same
+    assert set(map(tuple, pairs.different(np.arange(pairs.n_different)).tolist())) == every - same
+
+
 def test_numbers_of_pairs_do_not_overflow():
     # Sizes of a volume of 2^31 - 1 voxels, without the voxels.
     sizes = np.array([2**30, 2**30 - 1])
-    pairs = ObjectPairs(np.broadcast_to(np.int64(5), 2**31 - 1), np.array([0, 2**30]), sizes)
+    pairs = ObjectPairs(np.broadcast_to(np.int64(5), 2**31 - 1), np.array([0, 2**30]), sizes, sizes - 1)
     n, m = sizes.tolist()
     assert pairs.n_same == n * (n - 1) + m * (m - 1)
     assert pairs.n_different == 2 * n * m
@@ -64,6 +76,26 @@ def test_edges_are_the_maximin_edges_of_the_pairs(graph, same_fraction):
     np.testing.assert_array_equal(sample.same[0, drawn], flat[u] == flat[v])
     assert (sample.voxels[0, ~drawn] == -1).all()
     assert (sample.edges[0, ~drawn] == -1).all()
+
+
+@given(st.data(), labelled_graphs(levels=3) | labelled_graphs())
+def test_unknown_edges_decide_pairs_but_are_not_named(data, graph):
+    affinities, labels, offsets = graph
+    edge_mask = data.draw(npst.arrays(np.bool_, affinities.shape))
+    unlabelled = data.draw(npst.arrays(np.bool_, labels.shape)) & (labels == 0)
+    sample = sample_pairs(
+        torch.from_numpy(affinities)[None], torch.from_numpy(labels)[None], offsets,
+        n_pairs=20, generator=seeded(), edge_mask=torch.from_numpy(edge_mask)[None],
+        unlabelled=torch.from_numpy(unlabelled)[None],
+    )  # fmt: skip
+    _, deciding = maximin_edges(affinities, offsets)
+    known = edge_mask.copy()
+    for edge, voxel, other in edges_of(labels.shape, offsets):
+        known[edge] &= not (unlabelled[voxel] and unlabelled[other])
+    drawn = sample.voxels[0, :, 0] >= 0
+    u, v = sample.voxels[0, drawn].T.numpy()
+    expected = np.where((deciding[u, v] >= 0) & known.ravel()[deciding[u, v]], deciding[u, v], -1)
+    np.testing.assert_array_equal(sample.edges[0, drawn], expected)
 
 
 @pytest.mark.parametrize(("same_fraction", "n_same"), [(0.0, 0), (0.25, 10), (0.5, 20), (1.0, 40)])

@@ -63,6 +63,16 @@ def check_like(mask: Tensor, shape: tuple[int, ...], device: torch.device, *, na
         raise DeviceError(f"`{name}` must be on the device of `prediction` ({device}), got {mask.device}")
 
 
+def check_masks(
+    prediction: Tensor, labels: Tensor, *, edge_mask: Tensor | None, unlabelled: Tensor | None
+) -> None:
+    """Require a mask, where there is one, of the edges of `prediction` and of the voxels of `labels`."""
+    if edge_mask is not None:
+        check_like(edge_mask, tuple(prediction.shape), prediction.device, name="edge_mask")
+    if unlabelled is not None:
+        check_like(unlabelled, tuple(labels.shape), prediction.device, name="unlabelled")
+
+
 def wide_dtype(prediction: Tensor) -> torch.dtype:
     """Return the dtype of a loss: float64 for float64, float32 for everything else."""
     return torch.float64 if prediction.dtype == torch.float64 else torch.float32

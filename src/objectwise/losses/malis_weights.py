@@ -13,7 +13,7 @@ from torch import Tensor
 
 from objectwise.checks import check_choice
 from objectwise.graph import Offsets
-from objectwise.losses.inputs import check_edge_prediction, check_like, on_device, on_host, values_of
+from objectwise.losses.inputs import check_edge_prediction, check_masks, on_device, on_host, values_of
 from objectwise.maps import PairCounts, malis_pair_counts
 
 NORMALIZATIONS = ("pass", "pairs", "none")
@@ -52,10 +52,7 @@ def malis_weights(
     """
     check_edge_prediction(prediction, labels, offsets)
     check_choice(normalization, NORMALIZATIONS, name="normalization")
-    if edge_mask is not None:
-        check_like(edge_mask, tuple(prediction.shape), prediction.device, name="edge_mask")
-    if unlabelled is not None:
-        check_like(unlabelled, tuple(labels.shape), prediction.device, name="unlabelled")
+    check_masks(prediction, labels, edge_mask=edge_mask, unlabelled=unlabelled)
     values = values_of(prediction, from_logits=from_logits)
     ids = on_host(labels)
     masks = [None if mask is None else on_host(mask) for mask in (edge_mask, unlabelled)]

@@ -28,6 +28,8 @@ def maximin_pair_loss(
     same_fraction: float | None = DEFAULT_SAME_FRACTION,
     generator: Generator | None = None,
     from_logits: bool = True,
+    edge_mask: Tensor | None = None,
+    unlabelled: Tensor | None = None,
     edge_loss: str = "squared",
     margin: float | None = None,
     reduction: str = "mean",
@@ -56,6 +58,13 @@ def maximin_pair_loss(
         there is to save in order to continue.
     from_logits : bool
         The forest is built on the logits themselves, so predictions that saturate at 1.0 keep their order.
+    edge_mask : (n, k, *spatial) bool, optional
+        False where the truth of an edge is unknown. It keeps its prediction in the forest, and a pair that it
+        decides costs 0.
+    unlabelled : (n, *spatial) bool, optional
+        True for voxels known to lie outside every labelled object and not resolved into objects themselves;
+        their label must be 0. They make pairs of two objects with the labelled voxels and none among
+        themselves; edges between two of them are unknown.
     edge_loss, margin
         As in `malis_loss`.
     reduction : "mean", "sum" or "none"
@@ -66,7 +75,8 @@ def maximin_pair_loss(
     Tensor
         Scalar, or (n,) with `reduction` "none". Differentiable with respect to `prediction`; the pairs and
         their edges are constants. The sum of costs is divided by `n_pairs`: a class without a pair in the
-        patch, and a pair that no path joins, cost 0. Background alone gives 0 with a zero gradient.
+        patch, and a pair that no path joins or an unknown edge decides, cost 0. Background alone gives 0 with
+        a zero gradient.
 
     Raises
     ------
@@ -76,9 +86,11 @@ def maximin_pair_loss(
 
     Notes
     -----
-    Where the graph is connected, the expectation is half of `malis_loss` with `constrained` False and
-    `positive_weight` equal to `same_fraction`, and with `same_fraction` None the whole of it with
-    `normalization` "pairs". That loss costs one forest too and has no noise; this one is the original.
+    Where the graph is connected and nothing is masked, the expectation is half of `malis_loss` with
+    `constrained` False and `positive_weight` equal to `same_fraction`, and with `same_fraction` None the
+    whole of it with `normalization` "pairs". With masks it is smaller by the share of pairs that unknown
+    edges decide, which `malis_loss` leaves out of its mean. That loss costs one forest too and has no noise;
+    this one is the original.
 
     References
     ----------
@@ -105,6 +117,8 @@ def maximin_pair_loss(
         same_fraction=same_fraction,
         generator=generator,
         from_logits=from_logits,
+        edge_mask=edge_mask,
+        unlabelled=unlabelled,
     )
     with torch.autocast(prediction.device.type, enabled=False):
         edges = prediction.to(wide_dtype(prediction)).flatten(1).gather(1, pairs.edges.clamp_min(0))
@@ -153,21 +167,43 @@ class MaximinPairLoss(nn.Module):
         self.sampling = {"n_pairs": n_pairs, "same_fraction": same_fraction, "from_logits": from_logits}
         self.cost = {"edge_loss": edge_loss, "margin": margin, "reduction": reduction}
 
-    def forward(self, prediction: Tensor, labels: Tensor) -> Tensor:
+    def forward(
+        self,
+        prediction: Tensor,
+        labels: Tensor,
+        *,
+        edge_mask: Tensor | None = None,
+        unlabelled: Tensor | None = None,
+    ) -> Tensor:
         """Return the loss of `prediction` (n, k, *spatial) against `labels` (n, *spatial)."""
         return maximin_pair_loss(
             prediction,
             labels,
             self.neighborhood,
             generator=self.generator,
+            edge_mask=edge_mask,
+            unlabelled=unlabelled,
             **self.sampling,  # type: ignore[arg-type]
             **self.cost,  # type: ignore[arg-type]
         )
 
-    def pairs(self, prediction: Tensor, labels: Tensor) -> PairSample:
+    def pairs(
+        self,
+        prediction: Tensor,
+        labels: Tensor,
+        *,
+        edge_mask: Tensor | None = None,
+        unlabelled: Tensor | None = None,
+    ) -> PairSample:
         """Draw the pairs that the next loss would use, to look at; this advances the generator as well."""
         pairs: PairSample = sample_pairs(
-            prediction, labels, self.neighborhood, generator=self.generator, **self.sampling
+            prediction,
+            labels,
+            self.neighborhood,
+            generator=self.generator,
+            edge_mask=edge_mask,
+            unlabelled=unlabelled,
+            **self.sampling,
         )
         return pairs
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -11,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from objectwise.checks import check_labels
+from objectwise.checks import check_labels, check_unlabelled
 from objectwise.errors import ArgumentError, DeviceError, DtypeError
-from objectwise.graph import Offsets, maximin_tree
-from objectwise.losses.inputs import check_edge_prediction, on_device, on_host, values_of
+from objectwise.graph import Offsets, affinities_from_labels, maximin_tree
+from objectwise.losses.inputs import check_edge_prediction, check_masks, on_device, on_host, values_of
 
 DEFAULT_PAIRS = 1024
 """Turaga et al. 2009 draw one pair a step; a query costs next to nothing once the forest stands, so more
@@ -28,7 +29,8 @@ class PairSample(NamedTuple):
     voxels: Tensor
     """(n, p, 2) int64, flat C-order voxel indices; -1 for a pair that was not drawn."""
     edges: Tensor
-    """(n, p) int64, the maximin edge as a flat index into (k, *spatial); -1 without a pair or a path."""
+    """(n, p) int64, the maximin edge as a flat index into (k, *spatial); -1 without a pair, without a path,
+    or where the truth of the edge is unknown."""
     same: Tensor
     """(n, p) bool, whether the pair lies in one object."""
 
@@ -39,20 +41,29 @@ class ObjectPairs(NamedTuple):
     voxels: NDArray[np.int64]  # labelled, object by object
     starts: NDArray[np.int64]  # of each object in `voxels`
     sizes: NDArray[np.int64]
+    mates: NDArray[np.int64]  # of a voxel in its object, the voxels known to belong with it
 
     @classmethod
-    def of(cls, labels: NDArray[Any]) -> ObjectPairs:
-        """List the voxels of each object; 0 is background."""
+    def of(cls, labels: NDArray[Any], unlabelled: NDArray[np.bool_] | None = None) -> ObjectPairs:
+        """List the voxels of each object; 0 is background, unlabelled voxels an object without mates."""
         flat = labels.reshape(-1)
         voxels = np.flatnonzero(flat)
         voxels = voxels[np.argsort(flat[voxels], kind="stable")]
         _, starts, sizes = np.unique(flat[voxels], return_index=True, return_counts=True)
-        return cls(voxels, starts, sizes)
+        if unlabelled is None:
+            return cls(voxels, starts, sizes, sizes - 1)
+        outside = np.flatnonzero(unlabelled)
+        return cls(
+            np.append(voxels, outside),
+            np.append(starts, voxels.size),
+            np.append(sizes, outside.size),
+            np.append(sizes - 1, 0),
+        )
 
     @property
     def n_same(self) -> int:
         """Number of ordered pairs of one object."""
-        return int((self.sizes * (self.sizes - 1)).sum())
+        return int((self.sizes * self.mates).sum())
 
     @property
     def n_different(self) -> int:
@@ -61,7 +72,7 @@ class ObjectPairs(NamedTuple):
 
     def same(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the pairs (p, 2) of one object with these numbers, below `n_same`."""
-        owner, first, other = self._split(numbers, self.sizes - 1)
+        owner, first, other = self._split(numbers, self.mates)
         start = self.starts[owner]
         return self.voxels[np.stack([start + first, start + other + (other >= first)], 1)]
 
@@ -91,6 +102,8 @@ def sample_pairs(
     same_fraction: float | None = DEFAULT_SAME_FRACTION,
     generator: Generator | None = None,
     from_logits: bool = True,
+    edge_mask: Tensor | None = None,
+    unlabelled: Tensor | None = None,
 ) -> PairSample:
     """Draw the pairs of `maximin_pair_loss` and find their maximin edges; see there for the arguments.
 
@@ -104,13 +117,19 @@ def sample_pairs(
     """
     check_edge_prediction(prediction, labels, offsets)
     check_sampling(n_pairs, same_fraction, generator)
+    check_masks(prediction, labels, edge_mask=edge_mask, unlabelled=unlabelled)
     values = values_of(prediction, from_logits=from_logits)
     ids = check_labels(on_host(labels))
+    known, outside = (_by_sample(mask, len(ids)) for mask in (edge_mask, unlabelled))
+    for mask, objects in zip(outside, ids, strict=True):
+        if mask is not None:
+            check_unlabelled(mask, objects)
     voxels = np.full((len(ids), n_pairs, 2), -1, np.int64)
     edges, same = np.full((len(ids), n_pairs), -1, np.int64), np.zeros((len(ids), n_pairs), np.bool_)
     drawn = []
     for sample, objects in enumerate(ids):
-        of_one, of_two = _draw(ObjectPairs.of(objects), n_pairs, same_fraction, generator)
+        pairs = ObjectPairs.of(objects, outside[sample])
+        of_one, of_two = _draw(pairs, n_pairs, same_fraction, generator)
         drawn.append(len(of_one) + len(of_two))
         voxels[sample, : drawn[-1]] = np.concatenate([of_one, of_two])
         same[sample, : len(of_one)] = True
@@ -118,8 +137,9 @@ def sample_pairs(
     def decide(sample: int) -> None:
         n = drawn[sample]
         if n:
-            tree = maximin_tree(values[sample], offsets)
-            edges[sample, :n] = tree.maximin_edges(voxels[sample, :n])
+            found = maximin_tree(values[sample], offsets).maximin_edges(voxels[sample, :n])
+            unknown = _are_unknown(found, offsets, known[sample], outside[sample])
+            edges[sample, :n] = np.where(unknown, -1, found)
 
     # The kernels release the GIL.
     with ThreadPoolExecutor(min(len(ids), os.cpu_count() or 1)) as pool:
@@ -127,6 +147,27 @@ def sample_pairs(
     return PairSample(
         *(on_device(torch.from_numpy(array), prediction.device) for array in (voxels, edges, same))
     )
+
+
+def _by_sample(masks: Tensor | None, n_samples: int) -> Sequence[NDArray[np.bool_] | None]:
+    """Return the mask of every sample, None where there is none."""
+    return [None] * n_samples if masks is None else list(on_host(masks))
+
+
+def _are_unknown(
+    edges: NDArray[np.int64],
+    offsets: Offsets,
+    edge_mask: NDArray[np.bool_] | None,
+    unlabelled: NDArray[np.bool_] | None,
+) -> NDArray[np.bool_]:
+    """Say of each edge, a flat index or -1 for none, whether its truth is unknown."""
+    unknown = np.zeros(edges.shape, np.bool_)
+    if edge_mask is not None:
+        unknown |= ~edge_mask.reshape(-1)[edges]
+    if unlabelled is not None:
+        inside = affinities_from_labels(unlabelled.astype(np.uint8), offsets)
+        unknown |= inside.reshape(-1)[edges] == 1
+    return unknown
 
 
 def check_sampling(n_pairs: int, same_fraction: float | None, generator: Generator | None) -> None:
