@@ -10,7 +10,13 @@ from objectwise.errors import needs_extra
 
 if TYPE_CHECKING:
     from objectwise.config import RunConfig, load_config
-    from objectwise.data import lesion_phantom, neuropil_phantom, read_volume, write_volume
+    from objectwise.data import (
+        MapDataset,
+        lesion_phantom,
+        neuropil_phantom,
+        read_volume,
+        write_volume,
+    )
     from objectwise.graph import (
         MaximinTree,
         Neighborhood,
@@ -43,6 +49,7 @@ if TYPE_CHECKING:
         softmax_focal_loss,
     )
     from objectwise.maps import (
+        MapCache,
         active_contour_map,
         class_weight_map,
         hausdorff_map,
@@ -64,7 +71,13 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "config": ("RunConfig", "load_config"),
-    "data": ("lesion_phantom", "neuropil_phantom", "read_volume", "write_volume"),
+    "data": (
+        "MapDataset",
+        "lesion_phantom",
+        "neuropil_phantom",
+        "read_volume",
+        "write_volume",
+    ),
     "graph": (
         "MaximinTree",
         "Neighborhood",
@@ -97,6 +110,7 @@ _ROOMS = {
         "softmax_focal_loss",
     ),
     "maps": (
+        "MapCache",
         "active_contour_map",
         "class_weight_map",
         "hausdorff_map",
@@ -129,6 +143,8 @@ __all__ = [
     "Gradual",
     "HausdorffDTLoss",
     "MalisLoss",
+    "MapCache",
+    "MapDataset",
     "MaximinPairLoss",
     "MaximinTree",
     "Neighborhood",

@@ -18,9 +18,11 @@ from objectwise.data.volumes import (
 
 if TYPE_CHECKING:
     from objectwise.data.augmentation import PatchAugmentation
+    from objectwise.data.map_dataset import MapDataset
 
 __all__ = [
     "LabelledVolume",
+    "MapDataset",
     "Patch",
     "PatchAugmentation",
     "PatchSampler",
@@ -47,4 +49,8 @@ def __getattr__(name: str) -> Any:
         from objectwise.data.augmentation import PatchAugmentation
 
         return PatchAugmentation
+    if name == "MapDataset":  # the same goes for torch
+        from objectwise.data.map_dataset import MapDataset
+
+        return MapDataset
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,5 +1,6 @@
 """Maps from labels: plain arrays that a loss multiplies or weighs with."""
 
+from objectwise.maps.cache import MapCache
 from objectwise.maps.instances import OverlapTable, connected_components, overlap_table
 from objectwise.maps.malis import PairCounts, malis_pair_counts
 from objectwise.maps.region_wise import (
@@ -12,6 +13,7 @@ from objectwise.maps.region_wise import (
 )
 
 __all__ = [
+    "MapCache",
     "OverlapTable",
     "PairCounts",
     "active_contour_map",

@@ -62,7 +62,7 @@ def read_class_labels(
         If labels are not integers, a class is out of range, a one-hot array holds other values than 0 and 1,
         or shapes, spacing and options do not fit each other.
     """
-    array, into_framework = _arrays(labels)
+    array, into_framework = as_array(labels)
     spatial_dims = _spatial_dims(array, spatial_dims, spacing)
     batched, shape = _with_axes(array, spatial_dims)
     check_not_empty(batched, name="labels")
@@ -85,8 +85,8 @@ def read_class_labels(
     )
 
 
-def _arrays(labels: object) -> tuple[Array, Callable[[Array], Any]]:
-    """Return labels as an array, and the way back to their framework and device.
+def as_array(labels: object) -> tuple[Array, Callable[[Array], Any]]:
+    """Return labels, or a map, as an array, and the way back to their framework and device.
 
     torch is not imported here: labels can be a tensor only if the caller has imported it.
     """

@@ -1,0 +1,151 @@
+"""Maps on disk, made once: one file for each label image and set of options."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectwise.atomic import replaced_file
+from objectwise.errors import ArgumentError, VolumeError
+from objectwise.maps.class_labels import as_array
+
+FORMAT = 1  # of what a file promises: raise it when a map's definition changes
+
+
+class MapCache:
+    """Make the map of a label image once, and read it from disk after that.
+
+    Call it like the map function: `cache(labels)`. A file is found by the content of the labels and by the
+    options, never by a name or a date: changed labels get another file. Files are complete or not there, so
+    the workers of a loader and several runs can share a folder. They are `.npy` files: `numpy.load` reads
+    them too.
+
+    Parameters
+    ----------
+    folder : path
+        Made when the first map is written.
+    function
+        One of `objectwise.maps`, or another named function of labels that returns one array. What it does
+        must depend on labels and options alone.
+    **options
+        Its keyword arguments, of plain data: `n_classes`, `spacing`, ...
+
+    Raises
+    ------
+    ArgumentError
+        If the function has no name or an option is not plain data; when called, whatever the function raises.
+    VolumeError
+        When called, if a file is damaged, or holds the map of other labels or options.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from objectwise.maps import rectified_region_wise_map
+    >>> with TemporaryDirectory() as folder:
+    ...     cache = MapCache(folder, rectified_region_wise_map, n_classes=2)
+    ...     labels = np.array([[0, 0, 1, 1]])
+    ...     _ = cache(labels)  # made and written
+    ...     cache(labels)[1]  # read
+    array([[ 1. ,  1. , -0.5, -1. ]], dtype=float32)
+    """
+
+    def __init__(self, folder: str | Path, function: Callable[..., Any], **options: Any) -> None:
+        name = getattr(function, "__qualname__", "<unnamed>")
+        if "<" in name:
+            raise ArgumentError(f"`function` must be defined by name in a module, got {function!r}")
+        self.folder = Path(folder)
+        self.function = function
+        self.options = options
+        try:
+            plain = json.dumps(options, sort_keys=True, default=_plain)
+        except TypeError as error:
+            raise ArgumentError(f"`options` must be plain data, got {options!r}") from error
+        self._made_by = f"{FORMAT} {function.__module__}.{name} {plain}"
+
+    def __call__(self, labels: Any) -> Any:
+        """Return the map of labels, in their framework, from disk if it is there.
+
+        An array from disk is mapped into memory: only the parts that are used are read, and writing to it
+        does not change the file.
+        """
+        array, into_framework = as_array(labels)
+        path = self.path(array)
+        if not path.exists():
+            self._write(path, np.asarray(self.function(array, **self.options)), array)
+        return into_framework(_read(path, self._facts(array)))
+
+    def path(self, labels: Any) -> Path:
+        """Return the file of a label image's map, whether or not it is there."""
+        facts = self._facts(as_array(labels)[0])
+        return self.folder / f"{_digest(facts['made_by'].encode())}-{facts['labels']}.npy"
+
+    def read(self, path: str | Path, labels: Any) -> Any:
+        """Return the map in a file, which must be that of `labels`.
+
+        Raises
+        ------
+        VolumeError
+            If the file is missing or damaged, or holds the map of other labels or options.
+        """
+        array, into_framework = as_array(labels)
+        return into_framework(_read(Path(path), self._facts(array)))
+
+    def _facts(self, labels: NDArray[Any]) -> dict[str, Any]:
+        """Return what a file says about itself."""
+        return {"made_by": self._made_by, "labels": labels_digest(labels), "shape": list(labels.shape)}
+
+    def _write(self, path: Path, values: NDArray[Any], labels: NDArray[Any]) -> None:
+        facts = json.dumps(self._facts(labels)).encode()
+        with replaced_file(path) as partial, partial.open("wb") as file:
+            np.save(file, values, allow_pickle=False)
+            # Behind the map, where NumPy does not look: a renamed file is still known for what it is.
+            np.save(file, np.frombuffer(facts, np.uint8), allow_pickle=False)
+
+
+def labels_digest(labels: NDArray[Any]) -> str:
+    """Return a digest of the content of labels, whatever integers or booleans hold it."""
+    if labels.dtype.kind in "iu" and labels.size and labels.min() >= 0 and labels.max() <= 255:
+        labels = labels.astype(np.uint8)  # most labels fit, and an eighth of the bytes is hashed
+    elif labels.dtype == np.bool_:
+        labels = labels.view(np.uint8)
+    header = f"{labels.dtype.str} {labels.shape}".encode()
+    return _digest(header, np.ascontiguousarray(labels).data)
+
+
+def _digest(*parts: Any) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _read(path: Path, expected: dict[str, Any]) -> NDArray[Any]:
+    """Return a mapped array, if the file is whole and says of itself what is expected."""
+    try:
+        values = np.load(path, mmap_mode="c", allow_pickle=False)
+        with path.open("rb") as file:
+            file.seek(values.offset + values.nbytes)
+            facts = json.loads(np.load(file, allow_pickle=False).tobytes())
+    except FileNotFoundError as error:
+        raise VolumeError(f"{path} must be a map, got no file; call the cache to make it") from error
+    except (OSError, ValueError, AttributeError, EOFError) as error:
+        raise VolumeError(f"{path} must be a whole map, got a damaged file ({error}); delete it") from error
+    for key, what in (("shape", "labels of shape"), ("labels", "labels"), ("made_by", "")):
+        if facts.get(key) != expected[key]:
+            raise VolumeError(
+                f"{path} must hold the map of {what} {expected[key]}, got that of {facts.get(key)}; "
+                "delete it, or ask for the right file"
+            )
+    return np.asarray(values)
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise TypeError(type(value).__name__)
