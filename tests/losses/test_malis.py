@@ -245,6 +245,7 @@ def test_hinge_loss_and_gradient_equal_helmholtz_on_its_counts(path, load_golden
     )  # fmt: skip
     within = affinities_from_labels(case["labels"], case["offsets"]) == 1
     np.testing.assert_allclose(ours.positive[0].numpy()[within], case["hinge_pos"][within], rtol=1e-6)
+    np.testing.assert_allclose(ours.negative[0].numpy(), case["hinge_neg"], rtol=1e-6)
 
 
 def test_weights_are_those_of_the_loss():

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -180,6 +182,17 @@ def test_constrained_counts_conserve_the_pairs_of_the_connected_graph(graph):
     assert negative.sum() == across
 
 
+@given(labelled_graphs() | labelled_graphs(levels=2))
+def test_unconstrained_counts_conserve_the_pairs_of_the_connected_graph(graph):
+    affinities, labels, offsets = graph
+    positive, negative = malis_pair_counts(affinities, labels, offsets, constrained=False)
+    whole = components_from_affinities(np.ones_like(affinities), offsets, 0.5)
+    inside = [labels[(whole == one) & (labels != 0)] for one in np.unique(whole[whole > 0])]
+    same = sum(m * (m - 1) // 2 for voxels in inside for m in sizes(voxels))
+    assert positive.sum() == same
+    assert negative.sum() == sum(voxels.size * (voxels.size - 1) // 2 for voxels in inside) - same
+
+
 def sizes(labels):
     """Voxels of each label but 0."""
     ids, counts = np.unique(labels, return_counts=True)
@@ -275,6 +288,33 @@ def test_counts_do_not_write_into_their_inputs():
     np.testing.assert_array_equal(labels, before[1])
 
 
+@pytest.mark.parametrize("constrained", [True, False])
+def test_counts_of_several_threads_are_those_of_one(constrained):
+    rng = np.random.default_rng(4)
+    labels = rng.integers(0, 20, (8, 16, 16))
+    volumes = [rng.random((3, *labels.shape), np.float32) for _ in range(8)]
+    mask = rng.random(volumes[0].shape) > 0.1
+
+    def count(affinities):
+        return malis_pair_counts(
+            affinities, labels, -np.eye(3, dtype=int), constrained=constrained, edge_mask=mask
+        )
+
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(count, volumes))
+    for one, volume in zip(together, volumes, strict=True):
+        np.testing.assert_array_equal(one, count(volume))
+
+
+def test_saved_counts_are_the_counts(tmp_path):
+    counts = malis_pair_counts(np.ones((1, 2, 3), np.float32), np.array([[1, 1, 2], [0, 2, 2]]), CHAIN)
+    np.savez(tmp_path / "counts.npz", **counts._asdict())
+    with np.load(tmp_path / "counts.npz", allow_pickle=False) as archive:
+        for name in ("positive", "negative"):
+            np.testing.assert_array_equal(archive[name], getattr(counts, name))
+            assert archive[name].dtype == np.uint64
+
+
 def test_counts_beyond_32_bits_are_exact():
     labels = np.repeat(np.array([1, 2]), 70_000)[np.newaxis]
     _, negative = malis_pair_counts(np.full((1, *labels.shape), 0.5, np.float32), labels, CHAIN)
@@ -290,6 +330,8 @@ def test_counts_beyond_32_bits_are_exact():
         (np.ones((1, 2, 2), np.float32), np.ones((2, 2), int), [[0, -2]], ArgumentError, "`offsets` must be shorter"),
         (np.ones((2, 2, 2), np.float32), np.ones((2, 2), int), CHAIN, ShapeError, "`offsets` must have one row per channel"),
         (np.array([[[0.1, 0.2], [np.inf, 0.3]]]), np.ones((2, 2), int), CHAIN, ArgumentError, r"finite, got inf at \(0, 1, 0\)"),
+        (np.array([[[0.1, 0.2], [0.3, np.nan]]]), np.ones((2, 2), int), CHAIN, ArgumentError, r"`affinities` must be finite, got nan at \(0, 1, 1\)"),
+        (np.ones((2, 2, 2), np.float32), np.ones((2, 2), int), [[0, -1], [0, 1]], ArgumentError, "`offsets` must not repeat an edge"),
         (np.ones((1, 0, 2), np.float32), np.ones((0, 2), int), CHAIN, ShapeError, "`affinities` must not be empty"),
         (np.ones((1, 2, 2), np.float32), np.full((2, 2), -1), CHAIN, ArgumentError, "`labels` must not be negative"),
     ],

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from objectwise.checks import check_choice
-from objectwise.errors import ArgumentError, ShapeError
+from objectwise.errors import ArgumentError, DtypeError, ShapeError
 from objectwise.graph import Neighborhood, Offsets
 from objectwise.losses.edge_losses import EdgeLoss
 from objectwise.losses.inputs import check_edge_prediction
-from objectwise.losses.malis_weights import MalisWeights, malis_weights
+from objectwise.losses.malis_weights import NORMALIZATIONS, MalisWeights, malis_weights
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -89,12 +89,9 @@ def malis_loss(
     tensor(0.1850)
     """
     options = EdgeLoss(edge_loss, margin)
-    options.check()
-    check_choice(reduction, REDUCTIONS, name="reduction")
+    _check_options(options, positive_weight, normalization, reduction)
     check_edge_prediction(prediction, labels, offsets)
-    channel_weights = _channel_weights(offset_weights, prediction)
-    if not 0 <= positive_weight <= 1:
-        raise ArgumentError(f"`positive_weight` must be in 0..1, got {positive_weight}")
+    channel_weights = _channel_weights(offset_weights, prediction.shape[1])
     weights = malis_weights(
         prediction,
         labels,
@@ -111,7 +108,7 @@ def malis_loss(
         negative = weights.negative * options(values, target=0, from_logits=from_logits)
         edges = 2 * positive_weight * positive + 2 * (1 - positive_weight) * negative
         if channel_weights is not None:
-            edges = edges * channel_weights
+            edges = edges * channel_weights.to(edges).reshape(-1, *[1] * (edges.ndim - 2))
         samples: Tensor = edges.flatten(1).sum(1)
         if reduction == "none":
             return samples
@@ -148,7 +145,8 @@ class MalisLoss(nn.Module):
     ) -> None:
         super().__init__()
         self.neighborhood = offsets if isinstance(offsets, Neighborhood) else Neighborhood(offsets)
-        EdgeLoss(edge_loss, margin).check()
+        _check_options(EdgeLoss(edge_loss, margin), positive_weight, normalization, reduction)
+        _channel_weights(offset_weights, len(self.neighborhood))
         self.structure = {
             "from_logits": from_logits,
             "constrained": constrained,
@@ -206,17 +204,28 @@ class MalisLoss(nn.Module):
         return ", ".join(f"{name}={value!r}" for name, value in options.items() if value is not None)
 
 
-def _channel_weights(offset_weights: Sequence[float] | None, prediction: Tensor) -> Tensor | None:
-    """Return the weights as (k, 1, ...) on the device of `prediction`."""
+def _check_options(cost: EdgeLoss, positive_weight: float, normalization: str, reduction: str) -> None:
+    """Refuse options out of range or without effect."""
+    cost.check()
+    if not 0 <= positive_weight <= 1:
+        raise ArgumentError(f"`positive_weight` must be in 0..1, got {positive_weight}")
+    check_choice(normalization, NORMALIZATIONS, name="normalization")
+    check_choice(reduction, REDUCTIONS, name="reduction")
+
+
+def _channel_weights(offset_weights: Sequence[float] | None, n_channels: int) -> Tensor | None:
+    """Return the weights as (k,) float64."""
     if offset_weights is None:
         return None
-    dtype = torch.float64 if prediction.dtype == torch.float64 else torch.float32
-    weights = torch.as_tensor(offset_weights, dtype=dtype, device=prediction.device)
-    if tuple(weights.shape) != (prediction.shape[1],):
+    try:
+        weights = torch.as_tensor(offset_weights, dtype=torch.float64)
+    except (TypeError, ValueError) as error:
+        raise DtypeError(f"`offset_weights` must hold numbers, got {offset_weights!r}") from error
+    if tuple(weights.shape) != (n_channels,):
         raise ShapeError(
-            f"`offset_weights` must hold one number per channel ({prediction.shape[1]}), "
+            f"`offset_weights` must hold one number per channel ({n_channels}), "
             f"got shape {tuple(weights.shape)}"
         )
     if not bool((weights >= 0).all()) or not bool(torch.isfinite(weights).all()):
         raise ArgumentError(f"`offset_weights` must be finite and not negative, got {list(offset_weights)}")
-    return weights.reshape(-1, *[1] * (prediction.ndim - 2))
+    return weights
