@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from objectwise.checks import check_spacing
 from objectwise.errors import ArgumentError
 from objectwise.losses.class_channels import ClassChannels, as_broadcastable
 from objectwise.losses.class_module import ClassLoss
@@ -61,10 +62,11 @@ def hausdorff_dt_loss(
     channels.check()
     channels.check_prediction(prediction)
     checked = channels.target(target, prediction)
-    options: dict[str, Any] = {"alpha": alpha, "spacing": spacing}
+    sizes = None if spacing is None else check_spacing(spacing, ndim=prediction.ndim - 2)
+    options: dict[str, Any] = {"alpha": alpha, "spacing": sizes}
     if weight_map is None:
         n_classes = checked.n_classes or prediction.shape[1]
-        weight_map = hausdorff_map(checked.values, n_classes, ignore_label=channels.ignore_label, **options)
+        weight_map = _map(checked.values, n_classes, ignore_label=channels.ignore_label, **options)
     else:
         checked.check_range()
     weights = checked_map(weight_map, prediction, channels, name="weight_map")
@@ -72,7 +74,7 @@ def hausdorff_dt_loss(
         probabilities = channels.probabilities(prediction)[:, channels.first :]
         if both_sides:
             predicted = (probabilities.detach() > 0.5).to(torch.uint8)
-            weights = weights + _own_map(predicted, options)
+            weights = weights + _map(predicted, predicted.shape[1], **options)
         if checked.known is not None:
             weights = weights * checked.known
         errors = (probabilities - checked.one_hot(probabilities.dtype)[:, channels.first :]).square()
@@ -81,9 +83,10 @@ def hausdorff_dt_loss(
         return loss if loss.ndim == 0 else as_broadcastable(loss, prediction.ndim)
 
 
-def _own_map(predicted: Tensor, options: dict[str, Any]) -> Tensor:
-    """Return the map of thresholded probabilities, whose channels may overlap."""
-    result: Tensor = hausdorff_map(predicted, predicted.shape[1], **options)
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # NumPy: a compiled model calls it as it is
+def _map(masks: Tensor, n_classes: int, **options: Any) -> Tensor:
+    """Return the map of labels, or of thresholded probabilities, whose channels may overlap."""
+    result: Tensor = hausdorff_map(masks, n_classes, **options)
     return result
 
 

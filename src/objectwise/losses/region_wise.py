@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from objectwise import maps
-from objectwise.checks import check_choice
+from objectwise.checks import check_choice, check_spacing
 from objectwise.errors import ArgumentError, DeviceError, DtypeError, ShapeError
 from objectwise.losses.class_channels import ClassChannels, as_broadcastable
 from objectwise.losses.class_module import ClassLoss
@@ -47,11 +47,12 @@ class MapChoice:
             )
         return MAPS[self.map]
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # NumPy: a compiled model calls it as it is
     def of(self, target: Tensor, n_classes: int | None, ignore_label: int | None) -> Tensor:
         """Return the map of (n, 1, *spatial) class indices or a one-hot target, all channels."""
         given = dict(self.options)
         if self.spacing is not None:
-            given["spacing"] = self.spacing
+            given["spacing"] = check_spacing(self.spacing, ndim=target.ndim - 2)
         if ignore_label is not None:
             given["ignore_label"] = ignore_label
         return self.function()(target, n_classes, **given)
@@ -184,7 +185,8 @@ class RegionWiseLoss(ClassLoss):
 
         `target` is (n, 1, *spatial) of class indices, which need `n_classes`, or one-hot (n, c, *spatial).
         """
-        return self.choice.of(target, n_classes, self.channels.ignore_label)
+        weights: Tensor = self.choice.of(target, n_classes, self.channels.ignore_label)
+        return weights
 
     def extra_repr(self) -> str:
         """Show the options."""
