@@ -33,7 +33,7 @@ from objectwise.kernels.edge_order import order_keys, sort_by_key
 from objectwise.kernels.edges import voxel_steps
 
 OFFSETS = Neighborhood.nearest(3)
-OURS, OURS_AS_HIGRA = "objectwise, maximin_tree", "objectwise, maximin_tree and binary_partition_tree"
+OURS, OURS_AS_HIGRA = "objectwise, maximin_tree", "objectwise, maximin_tree and ultrametric"
 HIGRA, SCIPY = "higra, bpt_canonical", "scipy, minimum_spanning_tree"
 REPEATS = 5
 N_PAIRS = 1_000_000
@@ -67,7 +67,7 @@ def bench_rivals(case: str, affinities: NDArray[np.float32]) -> list[Row]:
 
     rivals: dict[str, Callable[[], Any]] = {
         OURS: lambda: maximin_tree(affinities, OFFSETS),
-        OURS_AS_HIGRA: lambda: maximin_tree(affinities, OFFSETS).binary_partition_tree(),
+        OURS_AS_HIGRA: lambda: maximin_tree(affinities, OFFSETS).ultrametric(),
         HIGRA: lambda: higra.bpt_canonical(graph, weights),
         SCIPY: lambda: minimum_spanning_tree(matrix),
     }
@@ -133,7 +133,7 @@ def bench_questions(affinities: NDArray[np.float32], labels: NDArray[np.int64]) 
         f"maximin of {N_PAIRS:,} random pairs": lambda: tree.maximin(pairs),
         "cut at 0.5": lambda: tree.cut(0.5),
         "pair_curve: precision and recall at every threshold": lambda: tree.pair_curve(labels),
-        "binary_partition_tree": tree.binary_partition_tree,
+        "ultrametric: the tree in the layout of Higra": tree.ultrametric,
     }
     for call in questions.values():
         call()

@@ -165,7 +165,7 @@ def higra_tree(affinities, offsets):
 def test_partition_tree_equals_higra_where_the_graph_is_connected(graph):
     affinities, labels, offsets = graph
     tree = maximin_tree(affinities, offsets)
-    ours = tree.binary_partition_tree()
+    ours = tree.ultrametric()
     assert ours.parents.shape == ours.altitudes.shape == (2 * labels.size - 1,)
     if len(tree.edges) == labels.size - 1:
         theirs, altitudes = higra_tree(affinities, offsets)
@@ -179,7 +179,7 @@ def test_partition_tree_of_nearest_neighbours_equals_higra(shape, dtype):
     affinities = np.random.default_rng(0).normal(size=(len(shape), *shape)).astype(dtype)
     offsets = Neighborhood.nearest(len(shape))
     theirs, altitudes = higra_tree(affinities, offsets.offsets)
-    ours = maximin_tree(affinities, offsets).binary_partition_tree()
+    ours = maximin_tree(affinities, offsets).ultrametric()
     np.testing.assert_array_equal(ours.parents, theirs.parents())
     np.testing.assert_array_equal(ours.altitudes, altitudes)
     assert ours.altitudes.dtype == dtype
@@ -189,7 +189,7 @@ def test_higra_reads_the_partition_tree_and_finds_every_maximin():
     higra = pytest.importorskip("higra")
     affinities = np.random.default_rng(1).random((2, 6, 5), np.float32)
     tree = maximin_tree(affinities, Neighborhood.nearest(2))
-    parents, altitudes = tree.binary_partition_tree()
+    parents, altitudes = tree.ultrametric()
     pairs = all_pairs(30)
     pairs = pairs[pairs[:, 0] != pairs[:, 1]]
     ancestors = higra.Tree(parents).lowest_common_ancestor(pairs[:, 0].copy(), pairs[:, 1].copy())
@@ -200,7 +200,7 @@ def test_higra_reads_the_partition_tree_and_finds_every_maximin():
 def test_trees_that_no_edge_joins_are_joined_last_at_infinity(graph):
     affinities, labels, offsets = graph
     tree = maximin_tree(affinities, offsets)
-    parents, altitudes = tree.binary_partition_tree()
+    parents, altitudes = tree.ultrametric()
     n_voxels, n_merges = labels.size, len(tree.edges)
     assert np.isinf(altitudes).sum() == n_voxels - 1 - n_merges
     assert parents[-1] == len(parents) - 1

@@ -212,8 +212,8 @@ class MaximinTree:
         curve = self.pair_curve(labels)
         return float(curve.threshold[np.argmax(curve.f_score)])
 
-    def binary_partition_tree(self) -> BinaryPartitionTree:
-        """Return the hierarchy in the layout of Higra.
+    def ultrametric(self) -> BinaryPartitionTree:
+        """Return the hierarchy of merges, an ultrametric on the voxels, in the layout of Higra.
 
         Equal to `higra.bpt_canonical` of the same graph, edges in index order, with the negated affinities as
         weights. Where the graph is not connected, which Higra refuses, the trees of its components are
