@@ -30,6 +30,22 @@ def test_components_are_those_of_scipy(connectivity, data):
     np.testing.assert_array_equal(connected_components(mask, connectivity), truth)
 
 
+@pytest.mark.parametrize("connectivity", RANKS)
+def test_components_of_larger_masks_are_those_of_scipy(connectivity):
+    ndim, steps = RANKS[connectivity]
+    rng = np.random.default_rng(connectivity)
+    for density in np.linspace(0.05, 0.95, 10):
+        mask = rng.random(rng.integers(1, 40 if ndim == 2 else 16, ndim)) < density
+        truth, _ = ndimage.label(mask, ndimage.generate_binary_structure(ndim, steps))
+        np.testing.assert_array_equal(connected_components(mask, connectivity), truth)
+
+
+def test_components_of_one_row_are_right():
+    np.testing.assert_array_equal(
+        connected_components(np.array([[False, False, False, True]])), [[0, 0, 0, 1]]
+    )
+
+
 @given(st.data())
 def test_components_join_at_corners_unless_told_otherwise(data):
     for ndim, most in ((2, 8), (3, 26)):

@@ -32,7 +32,7 @@ def no_pairs() -> PairCounts:
 
 
 @njit(cache=True, nogil=True)
-def _slot_of(slots: NDArray[np.uint64], a: np.uint64, b: np.uint64) -> np.uint64:
+def slot_of(slots: NDArray[np.uint64], a: np.uint64, b: np.uint64) -> np.uint64:
     """Return the slot that holds the pair (a, b), or the free one where it belongs."""
     # The finaliser of MurmurHash3 (A. Appleby, public domain): ids that differ in one bit land far apart.
     h = a * np.uint64(0x9E3779B97F4A7C15) + b
@@ -47,11 +47,12 @@ def _slot_of(slots: NDArray[np.uint64], a: np.uint64, b: np.uint64) -> np.uint64
 
 
 @njit(cache=True, nogil=True)
-def _doubled(slots: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def doubled(slots: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return a table of twice the capacity with the same rows."""
     larger = np.zeros((2 * slots.shape[0], 3), np.uint64)
     for i in range(slots.shape[0]):
         if slots[i, 2] != 0:
-            larger[_slot_of(larger, slots[i, 0], slots[i, 1])] = slots[i]
+            larger[slot_of(larger, slots[i, 0], slots[i, 1])] = slots[i]
     return larger
 
 
@@ -65,7 +66,7 @@ def _add_pairs(
         stop = start + 1
         while stop < first.size and first[stop] == a and second[stop] == b:
             stop += 1
-        slot = _slot_of(slots, a, b)
+        slot = slot_of(slots, a, b)
         if slots[slot, 2] == 0:
             slots[slot, 0], slots[slot, 1] = a, b
             n_pairs += 1
@@ -73,7 +74,7 @@ def _add_pairs(
         start = stop
         # Probes stay short while half of the slots are free.
         if 2 * n_pairs > slots.shape[0]:
-            slots = _doubled(slots)
+            slots = doubled(slots)
     return slots, n_pairs
 
 

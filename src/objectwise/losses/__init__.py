@@ -6,6 +6,7 @@ from objectwise.losses.boundary import BoundaryLoss
 from objectwise.losses.class_channels import ClassChannels
 from objectwise.losses.combined import CombinedLoss
 from objectwise.losses.hausdorff import HausdorffDTLoss, hausdorff_dt_loss
+from objectwise.losses.instance import InstanceCenterLoss, InstanceLoss
 from objectwise.losses.malis import MalisLoss, malis_loss
 from objectwise.losses.malis_weights import MalisWeights, malis_weights
 from objectwise.losses.maximin_pairs import MaximinPairLoss, maximin_pair_loss
@@ -26,6 +27,8 @@ __all__ = [
     "Equal",
     "Gradual",
     "HausdorffDTLoss",
+    "InstanceCenterLoss",
+    "InstanceLoss",
     "MalisLoss",
     "MalisWeights",
     "MaximinPairLoss",

@@ -48,9 +48,10 @@ def connected_components(mask: NDArray[np.bool_], connectivity: int | None = Non
     check_mask(mask, name="mask", like=mask, like_name="mask")
     connectivity = check_connectivity(connectivity, mask.ndim, name="mask")
     check_not_empty(mask, name="mask")
-    # In C order cc3d numbers components by their first voxels; in Fortran order it would not.
+    # In C order cc3d numbers components by their first voxels; in Fortran order it would not. Bytes, because
+    # its path for bool is wrong in cc3d 4.1: [[0, 0, 0, 1]] comes back as [[0, 1, 0, 1]].
     components: NDArray[np.uint32] = cc3d.connected_components(  # type: ignore[call-overload]
-        np.ascontiguousarray(mask), connectivity=connectivity, out_dtype=np.uint32
+        np.ascontiguousarray(mask).view(np.uint8), connectivity=connectivity, out_dtype=np.uint32
     )
     return components.view(np.int32)
 

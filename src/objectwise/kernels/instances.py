@@ -1,0 +1,207 @@
+"""Objects and cells of a labelled volume, each in one pass whose cost does not depend on their number.
+
+Volumes are (z, y, x) int32 with dense ids: 0 is background, the objects are 1..n. Row 0 of every table of
+objects stays empty.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from objectwise.kernels.overlap import FIRST_CAPACITY, doubled, slot_of
+
+
+class Moments(NamedTuple):
+    """Of every object: voxels, sum of their positions, bounding box (start, stop), and the last voxel."""
+
+    sizes: NDArray[np.int64]
+    sums: NDArray[np.int64]
+    boxes: NDArray[np.int64]
+    last: NDArray[np.int64]
+
+
+@njit(cache=True, nogil=True)
+def object_moments(ids: NDArray[np.int32], n: int) -> Moments:
+    """Add up size, position and extent of the objects 1..n."""
+    depth, height, width = ids.shape
+    sizes = np.zeros(n + 1, np.int64)
+    sums = np.zeros((n + 1, 3), np.int64)
+    boxes = np.zeros((n + 1, 3, 2), np.int64)
+    boxes[:, :, 0] = np.iinfo(np.int64).max
+    last = np.full(n + 1, -1, np.int64)
+    for z in range(depth):
+        for y in range(height):
+            x = 0
+            while x < width:
+                label = ids[z, y, x]
+                start = x
+                x += 1
+                if label == 0:
+                    continue
+                while x < width and ids[z, y, x] == label:
+                    x += 1
+                run = x - start
+                sizes[label] += run
+                sums[label, 0] += run * z
+                sums[label, 1] += run * y
+                sums[label, 2] += run * (start + x - 1) // 2
+                box = boxes[label]
+                box[0, 0], box[0, 1] = min(box[0, 0], z), max(box[0, 1], z + 1)
+                box[1, 0], box[1, 1] = min(box[1, 0], y), max(box[1, 1], y + 1)
+                box[2, 0], box[2, 1] = min(box[2, 0], start), max(box[2, 1], x)
+                last[label] = (z * height + y) * width + x - 1
+    return Moments(sizes, sums, boxes, last)
+
+
+@njit(cache=True, nogil=True)
+def nearest_own_voxels(
+    ids: NDArray[np.int32], places: NDArray[np.float64], spacing: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """Find, for every object, its own voxel that is nearest to its place; the first in C order of several."""
+    depth, height, width = ids.shape
+    nearest = np.zeros(places.shape, np.int64)
+    distances = np.full(len(places), np.inf)
+    for z in range(depth):
+        for y in range(height):
+            for x in range(width):
+                label = ids[z, y, x]
+                if label == 0:
+                    continue
+                dz = (z - places[label, 0]) * spacing[0]
+                dy = (y - places[label, 1]) * spacing[1]
+                dx = (x - places[label, 2]) * spacing[2]
+                distance = dz * dz + dy * dy + dx * dx
+                if distance < distances[label]:
+                    distances[label] = distance
+                    nearest[label, 0], nearest[label, 1], nearest[label, 2] = z, y, x
+    return nearest
+
+
+@njit(cache=True, nogil=True)
+def number_cells(
+    predicted: NDArray[np.int32],
+    truth: NDArray[np.int32],
+    predicted_centers: NDArray[np.int64],
+    true_centers: NDArray[np.int64],
+    reach: NDArray[np.int64],
+    out: NDArray[np.int32],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Find and number the combinations (predicted object, true object, central or not) that occur.
+
+    A voxel is central if it lies within `reach` voxels, along every axis, of the center of an object it
+    belongs to; with a negative reach none is. `out` receives the number of each voxel's cell and may be
+    `predicted` itself. Returns predicted object, true object and central (0 or 1) of every cell, (cells, 3),
+    and its voxels. Cell 0 is the background of both.
+    """
+    depth, height, width = predicted.shape
+    slots = np.zeros((FIRST_CAPACITY, 3), np.uint64)  # predicted, 2 * true + central, cell (0: free)
+    rows = np.zeros((FIRST_CAPACITY, 3), np.int64)
+    voxels = np.zeros(FIRST_CAPACITY, np.int64)
+    n = 1
+    for z in range(depth):
+        for y in range(height):
+            x = 0
+            while x < width:
+                p, t, start = predicted[z, y, x], truth[z, y, x], x
+                # Most of a volume is background: a run of it costs one comparison a voxel.
+                while x < width and predicted[z, y, x] == p and truth[z, y, x] == t:
+                    x += 1
+                if p == 0 and t == 0:
+                    out[z, y, start:x] = 0
+                    voxels[0] += x - start
+                    continue
+                while start < x:
+                    central = _is_central(predicted_centers, p, true_centers, t, z, y, start, reach)
+                    stop = start + 1
+                    while stop < x and central == _is_central(
+                        predicted_centers, p, true_centers, t, z, y, stop, reach
+                    ):
+                        stop += 1
+                    key = 2 * np.uint64(t) + np.uint64(central)
+                    slot = slot_of(slots, np.uint64(p), key)
+                    cell = np.int64(slots[slot, 2])
+                    if cell == 0:
+                        cell = n
+                        slots[slot, 0], slots[slot, 1], slots[slot, 2] = np.uint64(p), key, np.uint64(n)
+                        rows[n, 0], rows[n, 1], rows[n, 2] = p, t, central
+                        n += 1
+                        if 2 * n > slots.shape[0]:
+                            slots = doubled(slots)
+                            rows = np.concatenate((rows, np.zeros_like(rows)))
+                            voxels = np.concatenate((voxels, np.zeros_like(voxels)))
+                    out[z, y, start:stop] = cell
+                    voxels[cell] += stop - start
+                    start = stop
+    return rows[:n].copy(), voxels[:n].copy()
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _is_central(
+    predicted_centers: NDArray[np.int64],
+    p: int,
+    true_centers: NDArray[np.int64],
+    t: int,
+    z: int,
+    y: int,
+    x: int,
+    reach: NDArray[np.int64],
+) -> bool:
+    return (t != 0 and _within(true_centers, t, z, y, x, reach)) or (
+        p != 0 and _within(predicted_centers, p, z, y, x, reach)
+    )
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _within(centers: NDArray[np.int64], label: int, z: int, y: int, x: int, reach: NDArray[np.int64]) -> bool:
+    return (
+        abs(z - centers[label, 0]) <= reach[0]
+        and abs(y - centers[label, 1]) <= reach[1]
+        and abs(x - centers[label, 2]) <= reach[2]
+    )
+
+
+@njit(cache=True, nogil=True)
+def dense_ids(ids: NDArray[np.uint64], out: NDArray[np.int32]) -> int:
+    """Renumber the ids of a flat array 1..n in the order of their first voxels, 0 staying 0; return n."""
+    slots = np.zeros((FIRST_CAPACITY, 3), np.uint64)  # id, 0, number (0: free)
+    n = 0
+    before, number = np.uint64(0), np.uint64(0)
+    for i in range(ids.size):
+        label = ids[i]
+        if label != before:
+            before = label
+            number = np.uint64(0)
+            if label != 0:
+                slot = slot_of(slots, label, np.uint64(0))
+                if slots[slot, 2] == 0:
+                    n += 1
+                    slots[slot, 0], slots[slot, 2] = label, np.uint64(n)
+                    number = np.uint64(n)
+                    if 2 * n > slots.shape[0]:
+                        slots = doubled(slots)
+                else:
+                    number = slots[slot, 2]
+        out[i] = np.int32(number)
+    return n
+
+
+@njit(cache=True, nogil=True)
+def add_to_cells(cells: NDArray[np.int32], values: NDArray[np.floating], sums: NDArray[np.float64]) -> None:
+    """Add the values (k, voxels) to the sums (k, cells); a negative cell is the last one."""
+    # Neighbours share a cell, so a run is added up in a register: adding to memory would wait on itself.
+    start = 0
+    while start < cells.size:
+        cell = cells[start]
+        stop = start + 1
+        while stop < cells.size and cells[stop] == cell:
+            stop += 1
+        for k in range(len(values)):
+            total = np.float64(0)
+            for i in range(start, stop):
+                total += values[k, i]
+            sums[k, cell] += total
+        start = stop

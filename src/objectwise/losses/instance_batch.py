@@ -1,0 +1,225 @@
+"""The structure of a batch: the cells of all its volumes behind one another, as tensors.
+
+A volume is one channel of one sample: each has its own objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from objectwise.checks import check_choice
+from objectwise.errors import ArgumentError
+from objectwise.losses.inputs import on_device, on_host
+from objectwise.losses.instance_inputs import Foreground
+from objectwise.maps.instance_cells import InstanceCells, Objects, dense_ids, instance_cells
+from objectwise.maps.instances import connected_components
+
+KEEP = ("largest", "strongest", "error")
+
+
+class Selection(NamedTuple):
+    """Which predicted components count as objects."""
+
+    threshold: float = 0.5
+    connectivity: int | None = None
+    minimum_size: int = 0
+    max_components: int | None = None
+    keep: str | None = None
+
+    def check(self) -> None:
+        """Refuse numbers out of range, and a cap without a choice or a choice without a cap."""
+        if not 0 < self.threshold < 1:
+            raise ArgumentError(f"`threshold` must lie between 0 and 1, got {self.threshold}")
+        if (
+            isinstance(self.minimum_size, bool)
+            or not isinstance(self.minimum_size, int)
+            or self.minimum_size < 0
+        ):
+            raise ArgumentError(
+                f"`minimum_size` must be a whole number of voxels, at least 0, got {self.minimum_size!r}"
+            )
+        if self.max_components is None:
+            if self.keep is not None:
+                raise ArgumentError(f"`keep` has no effect without `max_components`, got {self.keep!r}")
+            return
+        if isinstance(self.max_components, bool) or not isinstance(self.max_components, int):
+            raise ArgumentError(f"`max_components` must be a whole number, got {self.max_components!r}")
+        if self.max_components < 1:
+            raise ArgumentError(f"`max_components` must be at least 1, got {self.max_components}")
+        if self.keep is None:
+            listed = ", ".join(map(repr, KEEP))
+            raise ArgumentError(f"`keep` must say which components stay below `max_components`: {listed}")
+        check_choice(self.keep, KEEP, name="keep")
+
+
+class ObjectTable(NamedTuple):
+    """All objects of one side of a batch, (m,) each."""
+
+    sizes: Tensor
+    """float64, voxels that are not ignored."""
+    volume: Tensor
+    """int64, the volume each lies in."""
+    places: list[Objects]
+    """Boxes and centers, as arrays, volume by volume."""
+
+
+class Batch(NamedTuple):
+    """Cells of a batch; objects are numbered through all its volumes, -1 stands for none."""
+
+    cells: Tensor
+    """int32, one for every voxel of the batch, in C order; -1 where ignored."""
+    predicted: Tensor
+    """(c,) int64, predicted object of every cell."""
+    truth: Tensor
+    """(c,) int64, true object of every cell."""
+    central: Tensor
+    """(c,) bool"""
+    voxels: Tensor
+    """(c,) float64"""
+    volume: Tensor
+    """(c,) int64"""
+    predicted_objects: ObjectTable
+    true_objects: ObjectTable
+    pair_predicted: Tensor
+    """(r,) int64, predicted object of every overlapping pair."""
+    pair_truth: Tensor
+    """(r,) int64"""
+    cell_pair: Tensor
+    """(c,) int64, pair of every cell that lies in both; -1 elsewhere."""
+    n_volumes: int
+
+
+def batch_cells(
+    inputs: Foreground,
+    selection: Selection,
+    *,
+    instances: Tensor | None,
+    ignore: Tensor | None,
+    center_offset: float | None,
+    spacing: Sequence[float] | None,
+) -> Batch:
+    """Compute the structure of a batch on the host and put it on the device of the prediction."""
+    spatial = inputs.values.shape[2:]
+    device = inputs.values.device
+    masks = inputs.mask(selection.threshold).reshape(-1, *spatial)
+    truths = true_ids(inputs.target, instances, selection.connectivity)
+    ignored = None if ignore is None else on_host(ignore).reshape(-1, *spatial)
+    strengths = None
+    if selection.keep == "strongest":
+        strengths = on_host(inputs.values).reshape(-1, *spatial)
+    structures = []
+    for i, mask in enumerate(masks):
+        predicted = selected_components(mask, selection, None if strengths is None else strengths[i])
+        structures.append(
+            instance_cells(
+                predicted,
+                truths[i],
+                ignore=None if ignored is None else ignored[i],
+                center_offset=center_offset,
+                spacing=spacing,
+                overwrite=True,
+            )
+        )
+    return _stacked(structures, device)
+
+
+def true_ids(target: Tensor, instances: Tensor | None, connectivity: int | None) -> list[NDArray[np.int32]]:
+    """Return the dense ids of the true objects of every volume: components, or the ids that were passed."""
+    spatial = target.shape[2:]
+    masks = on_host(target).reshape(-1, *spatial)
+    if instances is None:
+        return [connected_components(mask, connectivity) for mask in masks]
+    ids = on_host(instances).reshape(-1, *spatial)
+    if not np.array_equal(ids != 0, masks):
+        raise ArgumentError(
+            "`instances` must be positive exactly where `target` is 1; they name the objects of the target"
+        )
+    return [dense_ids(one)[0] for one in ids]
+
+
+def selected_components(
+    mask: NDArray[np.bool_], selection: Selection, strength: NDArray[Any] | None
+) -> NDArray[np.int32]:
+    """Return the components of a mask without those that are too small or too many."""
+    ids = connected_components(mask, selection.connectivity)
+    n = int(ids.max())
+    if selection.minimum_size < 2 and (selection.max_components is None or n <= selection.max_components):
+        return ids
+    sizes = np.bincount(ids.reshape(-1), minlength=n + 1)[1:]
+    stays = sizes >= selection.minimum_size
+    cap = selection.max_components
+    if cap is not None and np.count_nonzero(stays) > cap:
+        if selection.keep == "error":
+            raise ArgumentError(
+                f"`prediction` must have at most `max_components` ({cap}) components in a volume, "
+                f"got {np.count_nonzero(stays)}"
+            )
+        rank = sizes.astype(np.float64)
+        if strength is not None:
+            rank = np.bincount(ids.reshape(-1), strength.reshape(-1), minlength=n + 1)[1:] / sizes
+        order = np.argsort(-np.where(stays, rank, -np.inf), kind="stable")  # ties: the first in C order
+        stays[order[cap:]] = False
+    numbers = np.zeros(n + 1, np.int32)
+    numbers[1:][stays] = np.arange(1, np.count_nonzero(stays) + 1, dtype=np.int32)
+    return numbers[ids]
+
+
+def _stacked(structures: list[InstanceCells], device: torch.device) -> Batch:
+    """Put the cells of several volumes behind one another, numbering cells and objects through."""
+    first_cell, first_predicted, first_true = 0, 0, 0
+    columns: list[tuple[NDArray[Any], ...]] = []
+    for i, one in enumerate(structures):
+        predicted = np.where(one.predicted > 0, one.predicted - 1 + first_predicted, -1)
+        truth = np.where(one.truth > 0, one.truth - 1 + first_true, -1)
+        columns.append((predicted, truth, one.central, one.voxels, np.full(len(predicted), i)))
+        if first_cell:
+            np.add(one.cells, first_cell, out=one.cells, where=one.cells >= 0)
+        first_cell += len(predicted)
+        first_predicted += len(one.predicted_objects.sizes)
+        first_true += len(one.true_objects.sizes)
+    predicted, truth, central, voxels, volume = (
+        np.concatenate(parts) for parts in zip(*columns, strict=True)
+    )
+    pairs, cell_pair = _pairs(predicted, truth)
+    cells = [torch.from_numpy(one.cells.reshape(-1)) for one in structures]
+    return Batch(
+        on_device(cells[0] if len(cells) == 1 else torch.cat(cells), device),
+        _placed(predicted, device),
+        _placed(truth, device),
+        _placed(central, device),
+        _placed(voxels.astype(np.float64), device),
+        _placed(volume, device),
+        _table([one.predicted_objects for one in structures], device),
+        _table([one.true_objects for one in structures], device),
+        _placed(pairs[:, 0], device),
+        _placed(pairs[:, 1], device),
+        _placed(cell_pair, device),
+        len(structures),
+    )
+
+
+def _placed(array: NDArray[Any], device: torch.device) -> Tensor:
+    return on_device(torch.from_numpy(np.ascontiguousarray(array)), device)
+
+
+def _pairs(
+    predicted: NDArray[np.int64], truth: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the overlapping pairs and, for every cell in both, which it belongs to."""
+    both = np.flatnonzero((predicted >= 0) & (truth >= 0))
+    pairs, rows = np.unique(np.stack([predicted[both], truth[both]], 1), axis=0, return_inverse=True)
+    cell_pair = np.full(len(predicted), -1)
+    cell_pair[both] = rows.reshape(-1)
+    return pairs, cell_pair
+
+
+def _table(sides: list[Objects], device: torch.device) -> ObjectTable:
+    sizes = np.concatenate([side.sizes for side in sides]).astype(np.float64)
+    volume = np.repeat(np.arange(len(sides)), [len(side.sizes) for side in sides])
+    return ObjectTable(_placed(sizes, device), _placed(volume, device), sides)

@@ -1,0 +1,140 @@
+"""The terms of the instance loss, each of which trains.
+
+The threshold chooses the structure only: which components there are and which of them meet. Every term is a
+function of probabilities, so it has a gradient wherever the activation has one.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from objectwise.losses.cell_sums import CellSums
+from objectwise.losses.instance_batch import Batch
+from objectwise.losses.instance_crops import Crops, losses_of
+from objectwise.losses.instance_options import AnyLoss, CorrectedOptions
+from objectwise.losses.instance_proximity import FARTHEST, nearest_distances
+from objectwise.losses.instance_segments import (
+    Segments,
+    center_segments,
+    label_segments,
+    output_segments,
+    whole_segments,
+)
+from objectwise.losses.instance_terms import InstanceTerms
+from objectwise.losses.segments import empty_loss
+
+
+class Rows(NamedTuple):
+    """Losses of segments that count, (s,) each."""
+
+    losses: Tensor
+    volume: Tensor
+
+    def times(self, weights: Tensor) -> Rows:
+        """Weigh every loss."""
+        return Rows(self.losses * weights, self.volume)
+
+    def reduced(self, n_volumes: int, over: str, reduction: str) -> Tensor:
+        """Return their sum or mean, over all of them or volume by volume; 0 where there are none.
+
+        By volume, the mean is one over the volumes that have a segment, of sums over all volumes.
+        """
+        if over == "instance":
+            return self.losses.sum() / (max(1, len(self.losses)) if reduction == "mean" else 1)
+        ones = torch.ones_like(self.losses)
+        totals = self.losses.new_zeros(n_volumes).index_add(0, self.volume, self.losses)
+        if reduction == "sum":
+            return totals.mean()
+        counts = self.losses.new_zeros(n_volumes).index_add(0, self.volume, ones)
+        return (totals / counts.clamp_min(1)).sum() / (counts > 0).sum().clamp_min(1)
+
+
+def corrected_terms(
+    batch: Batch,
+    sums: CellSums,
+    options: CorrectedOptions,
+    *,
+    probabilities: Tensor | None,
+    proximity: bool,
+) -> InstanceTerms:
+    """Return the terms of a batch.
+
+    `probabilities` (n, c, *spatial) are needed where a loss is a function that is shown crops of them.
+    Without `proximity` that term is 0 and costs nothing.
+    """
+    crowded = _crowded(batch, options.too_many)
+    whole = whole_segments(batch, sums)
+    outputs = output_segments(batch, sums)
+    center = center_segments(batch, sums, crowded)
+    labels = label_segments(
+        batch,
+        sums,
+        crowded=crowded,
+        minimum_size=options.minimum_size,
+        exclude_true_positives=options.exclude_true_positives,
+    )
+    crops = None
+    if probabilities is not None:
+        crops = Crops(probabilities, batch, crowded, exclude_true_positives=options.exclude_true_positives)
+    pixel = losses_of(options.pixel, whole, crops, "whole")
+    of_labels = losses_of(options.instance, labels, crops, "label")
+    of_outputs = _with_empty(options.instance, outputs, options.empty, crops, "output")
+    of_crowds = losses_of(options.instance, whole.only(crowded), crops, "whole")
+    central = _with_empty(options.center, center, options.empty, crops, "center")[center.counts]
+
+    alone = outputs.counts & ~crowded[outputs.volume]
+    label_rows = Rows(of_labels[labels.counts], labels.volume[labels.counts])
+    output_rows = Rows(
+        torch.cat([of_outputs[alone], of_crowds[crowded]]),
+        torch.cat([outputs.volume[alone], whole.volume[crowded]]),
+    )
+    reduction = (batch.n_volumes, options.over, options.reduction)
+    near = pixel.new_zeros(())
+    if proximity:
+        to_outputs, to_labels = nearest_distances(batch, options.spacing)
+        far = to_labels.new_full((len(output_rows.losses) - int(alone.sum()),), FARTHEST)
+        near = label_rows.times(to_outputs[labels.counts]).reduced(*reduction)
+        near = near + output_rows.times(torch.cat([to_labels[alone], far])).reduced(*reduction)
+    return InstanceTerms(
+        pixel.mean(),
+        label_rows.reduced(*reduction),
+        output_rows.reduced(*reduction),
+        central.sum() / max(1, len(central)),
+        _unmet(outputs, outputs.sums.predicted, batch.n_volumes, rates=options.rates),
+        _unmet(labels, labels.sums.true - labels.sums.overlap, batch.n_volumes, rates=options.rates),
+        near,
+    )
+
+
+def _crowded(batch: Batch, too_many: float | None) -> Tensor:
+    """Return whether a volume has too many predicted objects to look at them one by one, (v,) bool."""
+    n = batch.n_volumes
+    if too_many is None:
+        return torch.zeros(n, dtype=torch.bool, device=batch.volume.device)
+    n_predicted = torch.bincount(batch.predicted_objects.volume, minlength=n)
+    n_true = torch.bincount(batch.true_objects.volume, minlength=n)
+    return (n_true > 0) & (n_predicted > too_many * n_true)
+
+
+def _with_empty(loss: AnyLoss, segments: Segments, empty: str, crops: Crops | None, kind: str) -> Tensor:
+    """Return the loss of every segment, of those without truth the one that does not vanish."""
+    met = losses_of(loss, segments.only(segments.met), crops, kind)
+    return torch.where(segments.met, met, empty_loss(segments.sums, empty))
+
+
+def _unmet(segments: Segments, expected: Tensor, n_volumes: int, *, rates: bool) -> Tensor:
+    """Return how many objects of a volume meet none of the other side, each counted by its probability.
+
+    `expected` is the expected number of wrong voxels of every object; over its voxels, that is the
+    probability that the object is wrong. As a rate it is divided by the volume's number of objects.
+    """
+    alone = segments.counts & ~segments.met
+    wrong = (expected / segments.sums.voxels.clamp_min(1))[alone]
+    totals = wrong.new_zeros(n_volumes).index_add(0, segments.volume[alone], wrong)
+    if rates:
+        ones = segments.counts.to(totals.dtype)
+        totals = totals / totals.new_zeros(n_volumes).index_add(0, segments.volume, ones).clamp_min(1)
+    return totals.mean()

@@ -1,0 +1,143 @@
+"""What every loss on instances asks of its tensors, and their way to foreground logits or probabilities."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from objectwise.checks import check_choice, check_finite
+from objectwise.errors import ArgumentError, DeviceError, DtypeError, ShapeError
+from objectwise.losses.inputs import FLOATS, INTEGERS, on_host, wide_dtype
+
+ACTIVATIONS = ("sigmoid", "softmax", "none")
+
+
+class Foreground(NamedTuple):
+    """The channels that hold objects, (n, c, *spatial) each."""
+
+    values: Tensor
+    """float32 or float64: logits, or probabilities; differentiable."""
+    target: Tensor
+    """bool"""
+    from_logits: bool
+
+    def mask(self, threshold: float) -> NDArray[np.bool_]:
+        """Return where the probability is at least `threshold`, on the host."""
+        least = math.log(threshold / (1 - threshold)) if self.from_logits else threshold
+        values = self.values.detach()
+        if values.device.type == "cpu":
+            return values.numpy() >= least
+        return on_host(values >= least)
+
+    def probabilities(self) -> Tensor:
+        """Return probabilities, differentiable."""
+        return self.values.sigmoid() if self.from_logits else self.values
+
+
+def check_instance_tensors(
+    prediction: Tensor, target: Tensor, instances: Tensor | None, ignore: Tensor | None
+) -> None:
+    """Require shapes, dtypes and devices to fit; values are looked at in `foreground`."""
+    for value, name in ((prediction, "prediction"), (target, "target")):
+        if not isinstance(value, Tensor):
+            raise DtypeError(f"`{name}` must be a torch.Tensor, got {type(value).__name__}")
+    if prediction.dtype not in FLOATS:
+        raise DtypeError(f"`prediction` must be floating point, got {prediction.dtype}")
+    if prediction.ndim not in (4, 5) or 0 in prediction.shape:
+        raise ShapeError(
+            "`prediction` must have shape (n, c, y, x) or (n, c, z, y, x) and not be empty, "
+            f"got {tuple(prediction.shape)}"
+        )
+    _check_fits(target, prediction, "target")
+    if target.dtype.is_complex:
+        raise DtypeError(f"`target` must be bool, integer or floating point, got {target.dtype}")
+    if instances is not None:
+        if not isinstance(instances, Tensor) or instances.dtype not in INTEGERS:
+            came = instances.dtype if isinstance(instances, Tensor) else type(instances).__name__
+            raise DtypeError(f"`instances` must be a tensor of integer ids (0 = background), got {came}")
+        _check_fits(instances, prediction, "instances")
+    if ignore is not None:
+        if not isinstance(ignore, Tensor) or ignore.dtype != torch.bool:
+            came = ignore.dtype if isinstance(ignore, Tensor) else type(ignore).__name__
+            raise DtypeError(f"`ignore` must be a bool tensor, True where the truth is unknown, got {came}")
+        _check_fits(ignore, prediction, "ignore")
+
+
+def _check_fits(tensor: Tensor, prediction: Tensor, name: str) -> None:
+    if tensor.shape != prediction.shape:
+        raise ShapeError(
+            f"`{name}` must have the shape of `prediction` {tuple(prediction.shape)}, "
+            f"got {tuple(tensor.shape)}"
+        )
+    if tensor.device != prediction.device:
+        raise DeviceError(
+            f"`{name}` must be on the device of `prediction` ({prediction.device}), got {tensor.device}"
+        )
+
+
+def check_activation(activation: str, include_background: bool | None) -> None:
+    """Require a known activation, and a choice about the background only where there is one."""
+    check_choice(activation, ACTIVATIONS, name="activation")
+    if include_background is not None and activation != "softmax":
+        raise ArgumentError(
+            f"`include_background` has no effect with activation {activation!r}, got {include_background}"
+        )
+
+
+def object_channels(prediction: Tensor, activation: str, include_background: bool | None) -> slice:
+    """Return the channels that hold objects: all, or with softmax all but the first."""
+    if activation != "softmax":
+        return slice(None)
+    if prediction.shape[1] < 2:
+        raise ShapeError(
+            "`prediction` must have at least 2 channels for activation 'softmax', got 1; use 'sigmoid'"
+        )
+    return slice(0 if include_background else 1, None)
+
+
+def foreground(
+    prediction: Tensor, target: Tensor, *, activation: str, include_background: bool | None = None
+) -> Foreground:
+    """Return the object channels of both, widened, and check their values."""
+    channels = object_channels(prediction, activation, include_background)
+    values = prediction.to(wide_dtype(prediction))
+    _check_finite(values.detach())
+    if activation == "none":
+        least, most = (float(value) for value in values.detach().aminmax())
+        if least < 0 or most > 1:
+            raise ArgumentError(
+                f"`prediction` must be in 0..1 with activation 'none', got {least:g}..{most:g}; "
+                "pass activation='sigmoid' for logits"
+            )
+    positive = target[:, channels]
+    if positive.dtype != torch.bool:
+        strange = (positive != 0) & (positive != 1)
+        if strange.any():
+            raise ArgumentError(
+                f"`target` must hold 0 and 1 only, got {positive[strange][0].item():g}; "
+                "one channel for each class, and ids of instances as `instances`"
+            )
+        positive = positive != 0
+    if activation == "softmax":
+        values = _logits_against_the_rest(values)[:, channels]
+    return Foreground(values, positive, activation != "none")
+
+
+def _check_finite(values: Tensor) -> None:
+    if values.device.type == "cpu":
+        check_finite(values.numpy(), name="prediction")
+    # One sum is finite only if all values are, and much cheaper than a mask.
+    elif not torch.isfinite(values.sum(dtype=torch.float64)):
+        raise ArgumentError("`prediction` must be finite, got NaN or infinity")
+
+
+def _logits_against_the_rest(values: Tensor) -> Tensor:
+    """Return the logit of every channel's softmax: itself minus the log-sum-exp of the others."""
+    channels = range(values.shape[1])
+    rest = [values[:, [other for other in channels if other != c]].logsumexp(1) for c in channels]
+    return values - torch.stack(rest, 1)
