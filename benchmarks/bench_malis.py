@@ -220,7 +220,6 @@ def phases(data: Tissue) -> dict[str, float]:
         return result
 
     for _ in range(REPEATS + 1):
-        positive, negative = (np.zeros(data.affinities.size, np.uint64) for _ in range(2))
         keys = timed("keys: bits of the floats, turned to sort", lambda: order_keys(data.affinities))
         states = timed(
             "split: which edges exist, which lie within an object",
@@ -230,23 +229,23 @@ def phases(data: Tissue) -> dict[str, float]:
             "settle: drop the weakest edge of every cycle of four",
             lambda k=keys, s=states: settle_cycles(k, s, offsets),
         )
-        lists = timed(
+        within, across = timed(
             "list: pack the edges that are left",
             lambda k=keys, s=states: list_edges(k.reshape(len(k), -1), s.reshape(len(s), -1)),
         )
-        within, across = timed(
-            "order: radix sort of both lists", lambda ls=lists: [sort_by_key(one) for one in ls]
+        del keys, states
+        order = timed("order: radix sort of the edges within objects", lambda w=within: sort_by_key(w))
+        parents = kernel.labelled_singletons(flat)
+        positive = timed(
+            "forest, counts within objects", lambda o=order, p=parents: kernel.counts_within(o, steps, p)
         )
-        parents = kernel._labelled_singletons(flat)
-        timed(
-            "forest, counts within objects",
-            lambda w=within, p=parents, out=positive: kernel._join_within(w, steps, p, out),
+        _, negative = timed(
+            "contraction, order, forest, counts across objects",
+            lambda a=across, p=parents: kernel.counts_between(a, steps, p, flat),
         )
         timed(
-            "forest, counts across objects",
-            lambda a=across, p=parents, out=negative: kernel._join_any(
-                a, steps, p, flat, np.empty(0, np.uint64), out
-            ),
+            "counts of all edges, from those of the forest",
+            lambda p=positive, n=negative: [kernel.dense(one, data.affinities.shape) for one in (p, n)],
         )
     return {name: median(values[1:]) for name, values in totals.items()}
 

@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objectwise.kernels.label_pairs import broken_objects, merge_labels, merge_sets, new_set, no_histograms
+from objectwise.kernels.label_pairs import (
+    NONE,
+    ROOM,
+    broken_objects,
+    grown,
+    merge_sets,
+    merge_several,
+    merge_single,
+    new_set,
+    no_histograms,
+)
 from objectwise.kernels.union_find import find, join
 from tests.oracles.sets import same_label_pairs
 
@@ -28,7 +38,9 @@ def play(begun, joins, capacity):
     """Make the sets, join them in pairs, and compare with counters after every step."""
     sets, names, twins = no_histograms(capacity), [], []
     for label, voxels in begun:
-        sets, name = new_set(sets, label, voxels)
+        if sets.used[0] == sets.label.size:
+            sets = grown(sets)
+        name = new_set(sets, label, voxels)
         names.append(name)
         twins.append(Counter({label: voxels}))
     for a, b in joins:
@@ -90,6 +102,23 @@ def test_pairs_of_broken_objects_are_counted_whatever_is_joined(labels, pieces, 
             continue
         root = join(parents, u, v)
         leaf = v if root == u else u
-        sets, pairs = merge_labels(sets, objects, voxels, root, leaf)
+        pairs = merge_single(objects, voxels, root, leaf)
+        if pairs == NONE:
+            if sets.used[0] + ROOM > sets.label.size:
+                sets = grown(sets)
+            pairs = merge_several(sets, objects, voxels, root, leaf)
         assert pairs == same_label_pairs(twins[root], twins[leaf])
         twins[root] += twins.pop(leaf)
+
+
+def test_many_broken_objects_with_large_ids_are_told_apart():
+    ids = np.repeat(np.arange(3000, dtype=np.uint64) + np.uint64(2**63), 2)
+    order = np.random.default_rng(0).permutation(len(ids))
+    parents = np.full(len(ids), ~np.int32(1))
+    objects, voxels = broken_objects(parents, ids[order])
+    assert len(np.unique(objects)) == 3000
+    assert (objects > 0).all()
+    assert (voxels == 1).all()
+    _, first = np.unique(ids[order], return_inverse=True)
+    pairs = np.argsort(first, kind="stable").reshape(-1, 2)
+    assert (objects[pairs[:, 0]] == objects[pairs[:, 1]]).all()

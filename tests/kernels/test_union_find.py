@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objectwise.kernels.union_find import find, join, singletons
+from objectwise.kernels.union_find import contract, find, join, singletons
 from tests.oracles.sets import Partition
 
 NODES = 12
@@ -55,3 +55,18 @@ def test_singletons_are_roots_of_size_one():
     assert [find(parents, node) for node in range(5)] == list(range(5))
     assert (~parents == 1).all()
     assert singletons(0).size == 0
+
+
+@given(n=st.integers(1, 20), joins=st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=40))
+def test_contracted_sets_are_the_same_sets_numbered_by_root(n, joins):
+    parents = singletons(n)
+    for a, b in joins:
+        u, v = find(parents, a % n), find(parents, b % n)
+        if u != v:
+            join(parents, u, v)
+    roots_of = [find(parents, v) for v in range(n)]
+    before = parents.copy()
+    roots, sets = contract(parents)
+    assert roots.tolist() == sorted(set(roots_of))
+    assert sets.tolist() == before[roots].tolist()
+    assert [roots[~member] for member in parents] == roots_of

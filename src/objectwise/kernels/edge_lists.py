@@ -63,21 +63,38 @@ def _write_states(labels: NDArray[Any], offsets: NDArray[np.int64], states: NDAr
                     row[x] = EXISTS | FIRST if is_within else EXISTS
 
 
-@njit(cache=True, nogil=True)
 def list_edges(
     keys: NDArray[np.uint32], states: NDArray[np.uint8]
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Pack the edges that are not settled, in index order, into a list for FIRST and one for the others.
+    """Pack the edges that are not settled, in index order, into a list for FIRST and one for the others."""
+    n_first, n_later = _count_open(states)
+    # One word more than is needed, see `_pack_open`; made by NumPy, which asks for huge pages.
+    first, later = np.empty(n_first + 1, np.uint64), np.empty(n_later + 1, np.uint64)
+    _pack_open(keys, states, first, later)
+    return first[:n_first], later[:n_later]
 
-    Every edge is written to the end of its list and kept by moving that end: a branch on the state would be
-    mispredicted for every other edge.
-    """
-    n_channels, n_voxels = keys.shape
+
+@njit(cache=True, nogil=True)
+def _count_open(states: NDArray[np.uint8]) -> tuple[int, int]:
     n_first, n_later = 0, 0
     for state in states.flat:
         n_first += state == EXISTS | FIRST
         n_later += state == EXISTS
-    first, later = np.empty(n_first + 1, np.uint64), np.empty(n_later + 1, np.uint64)
+    return n_first, n_later
+
+
+@njit(cache=True, nogil=True)
+def _pack_open(
+    keys: NDArray[np.uint32],
+    states: NDArray[np.uint8],
+    first: NDArray[np.uint64],
+    later: NDArray[np.uint64],
+) -> None:
+    """Write every edge to the end of its list and keep it by moving that end.
+
+    A branch on the state would be mispredicted for every other edge.
+    """
+    n_channels, n_voxels = keys.shape
     n_first, n_later = 0, 0
     bits = np.uint64(channel_bits(n_channels))
     for c in range(n_channels):
@@ -88,7 +105,6 @@ def list_edges(
             n_first += state == EXISTS | FIRST
             later[n_later] = word
             n_later += state == EXISTS
-    return first[:n_first], later[:n_later]
 
 
 @njit(cache=True, nogil=True, inline="always")

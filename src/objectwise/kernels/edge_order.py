@@ -41,12 +41,20 @@ def _keys_of_bits(bits: NDArray[np.int32], keys: NDArray[np.uint32]) -> None:
         keys[i] = np.uint32(value) if value < 0 else np.uint32(largest - value)
 
 
-@njit(cache=True, nogil=True)
 def sort_by_key(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Sort words by their upper 32 bits, stable; `words` serves as scratch.
 
-    Radix sort, least significant digit first. The digits of all passes are counted in one reading, and a
-    digit that all keys share (the exponent of saturated predictions, say) costs no pass.
+    The array is made here and not in the kernel: NumPy asks the system for huge pages, Numba does not.
+    """
+    return _radix_sort(words, np.empty_like(words))
+
+
+@njit(cache=True, nogil=True)
+def _radix_sort(words: NDArray[np.uint64], out: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Sort between two arrays and return the one that holds the result.
+
+    Least significant digit first. The digits of all passes are counted in one reading, and a digit that all
+    keys share (the exponent of saturated predictions, say) costs no pass.
     """
     n_passes = 3
     counts = np.zeros((n_passes, DIGITS), np.int64)
@@ -57,7 +65,6 @@ def sort_by_key(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
         low[key & mask] += 1
         middle[(key >> np.uint64(DIGIT_BITS)) & mask] += 1
         high[key >> np.uint64(2 * DIGIT_BITS)] += 1
-    out = np.empty_like(words)
     for p in range(n_passes):
         places = counts[p]
         if places.max() == words.size:

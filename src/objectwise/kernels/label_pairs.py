@@ -15,6 +15,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 NONE = -1
+ROOM = 2
+"""Entries that one merge may make."""
 # Odd, from the golden ratio: consecutive keys land far apart (Knuth, The Art of Computer Programming, 6.4).
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
@@ -49,10 +51,8 @@ def no_histograms(capacity: int) -> Histograms:
 
 
 @njit(cache=True, nogil=True)
-def new_set(sets: Histograms, label: int, voxels: int) -> tuple[Histograms, int]:
-    """Make a set of one label; return the place, which may have grown, and the set's name."""
-    if sets.used[0] == sets.label.size:
-        sets = _grown(sets)
+def new_set(sets: Histograms, label: int, voxels: int) -> int:
+    """Make a set of one label; return its name."""
     entry = sets.used[0]
     sets.used[0] += 1
     sets.label[entry] = label
@@ -61,7 +61,23 @@ def new_set(sets: Histograms, label: int, voxels: int) -> tuple[Histograms, int]
     sets.last[entry] = entry
     sets.length[entry] = 1
     _insert(sets, entry, entry)
-    return sets, entry
+    return entry
+
+
+@njit(cache=True, nogil=True)
+def add_label(sets: Histograms, name: int, label: int, voxels: int) -> int:
+    """Add voxels of one label to a set; return the same-label pairs between them and the set."""
+    match = _look_up(sets, name, label)
+    if match != NONE:
+        same_label_pairs = sets.voxels[match] * voxels
+        sets.voxels[match] += voxels
+        return same_label_pairs
+    entry = sets.used[0]
+    sets.used[0] += 1
+    sets.label[entry] = label
+    sets.voxels[entry] = voxels
+    _append(sets, name, entry)
+    return 0
 
 
 @njit(cache=True, nogil=True)
@@ -76,11 +92,7 @@ def merge_sets(sets: Histograms, first: int, second: int) -> tuple[int, int]:
         _remove(sets, entry)
         match = _look_up(sets, first, sets.label[entry])
         if match == NONE:
-            _insert(sets, first, entry)
-            sets.following[sets.last[first]] = entry
-            sets.following[entry] = NONE
-            sets.last[first] = entry
-            sets.length[first] += 1
+            _append(sets, first, entry)
         else:
             same_label_pairs += sets.voxels[match] * sets.voxels[entry]
             sets.voxels[match] += sets.voxels[entry]
@@ -89,21 +101,21 @@ def merge_sets(sets: Histograms, first: int, second: int) -> tuple[int, int]:
 
 
 @njit(cache=True, nogil=True)
-def _grown(sets: Histograms) -> Histograms:
+def grown(sets: Histograms) -> Histograms:
     """Return a place of twice the capacity with the same entries."""
     old = sets.label.size
-    grown = no_histograms(2 * old)
-    grown.label[:old] = sets.label
-    grown.voxels[:old] = sets.voxels
-    grown.owner[:old] = sets.owner
-    grown.following[:old] = sets.following
-    grown.last[:old] = sets.last
-    grown.length[:old] = sets.length
-    grown.used[0] = sets.used[0]
+    wide = no_histograms(2 * old)
+    wide.label[:old] = sets.label
+    wide.voxels[:old] = sets.voxels
+    wide.owner[:old] = sets.owner
+    wide.following[:old] = sets.following
+    wide.last[:old] = sets.last
+    wide.length[:old] = sets.length
+    wide.used[0] = sets.used[0]
     for entry in sets.table:
         if entry != NONE:
-            _insert(grown, grown.owner[entry], entry)
-    return grown
+            _insert(wide, wide.owner[entry], entry)
+    return wide
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -122,6 +134,16 @@ def _look_up(sets: Histograms, owner: int, label: int) -> int:
         slot = (slot + 1) & (sets.table.size - 1)
         entry = sets.table[slot]
     return entry
+
+
+@njit(cache=True, nogil=True)
+def _append(sets: Histograms, name: int, entry: int) -> None:
+    """Put an entry at the end of a set's list."""
+    _insert(sets, name, entry)
+    sets.following[sets.last[name]] = entry
+    sets.following[entry] = NONE
+    sets.last[name] = entry
+    sets.length[name] += 1
 
 
 @njit(cache=True, nogil=True)
@@ -154,31 +176,41 @@ def _remove(sets: Histograms, entry: int) -> None:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def merge_labels(
-    sets: Histograms, objects: NDArray[np.int32], voxels: NDArray[np.int32], root: int, leaf: int
-) -> tuple[Histograms, int]:
-    """Move the labels of `leaf` to `root`; return the histograms, which may have grown, and the pairs.
+def merge_single(objects: NDArray[np.int32], voxels: NDArray[np.int32], root: int, leaf: int) -> int:
+    """Move the labels of `leaf` to `root` if they are one at most; return the same-label pairs between them.
 
-    `objects` and `voxels` are those of `broken_objects`.
+    `objects` and `voxels` are those of `broken_objects`. NONE asks for `merge_several`. The two are apart for
+    loops over all edges: Numba counts references to each array that is passed on, and doing so for the
+    histograms at every edge took half of the time.
     """
     same_label_pairs = np.int64(0)
-    if objects[root] == objects[leaf] and objects[root] >= 0:
+    mine, others = objects[root], objects[leaf]
+    if mine == others and mine >= 0:
         same_label_pairs = np.int64(voxels[root]) * np.int64(voxels[leaf])
         voxels[root] += voxels[leaf]
-    elif objects[root] == 0:
-        objects[root], voxels[root] = objects[leaf], voxels[leaf]
-    elif objects[leaf] != 0:
-        sets, a = _set_of(sets, objects[root], voxels[root])
-        sets, b = _set_of(sets, objects[leaf], voxels[leaf])
-        union, same_label_pairs = merge_sets(sets, a, b)
-        objects[root] = ~union
-    return sets, same_label_pairs
+    elif mine == 0:
+        objects[root], voxels[root] = others, voxels[leaf]
+    elif others != 0:
+        same_label_pairs = np.int64(NONE)
+    return same_label_pairs
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _set_of(sets: Histograms, followed: int, voxels: int) -> tuple[Histograms, int]:
-    """Return the histogram of a root, made now if it held one object so far; see `broken_objects`."""
-    return new_set(sets, followed, voxels) if followed > 0 else (sets, np.int64(~followed))
+@njit(cache=True, nogil=True)
+def merge_several(
+    sets: Histograms, objects: NDArray[np.int32], voxels: NDArray[np.int32], root: int, leaf: int
+) -> int:
+    """Do the same for at least two labels together; `sets` must have `ROOM` for entries.
+
+    Nearly always one side is a small set of one object, and the other is large.
+    """
+    small, large = (leaf, root) if objects[root] < 0 else (root, leaf)
+    if objects[small] < 0:
+        union, same_label_pairs = merge_sets(sets, int(~objects[large]), int(~objects[small]))
+    else:
+        union = int(~objects[large]) if objects[large] < 0 else new_set(sets, objects[large], voxels[large])
+        same_label_pairs = add_label(sets, union, objects[small], voxels[small])
+    objects[root] = ~union
+    return same_label_pairs
 
 
 @njit(cache=True, nogil=True)
@@ -188,17 +220,64 @@ def broken_objects(
     """Follow the objects that begin in several pieces; one in a single piece never meets itself.
 
     Returns, for each root, the number (from 1) of the one object it holds that is followed, 0 where there is
-    none, or `~name` of its histogram where there are several, and the voxels of that one object.
+    none, or `~name` of its histogram where there are several, and the voxels of that one object. Both are
+    views of one array, so that one cache line holds what is known of a root.
     """
-    roots = np.flatnonzero((parents < 0) & (labels != 0))
-    roots = roots[np.argsort(labels[roots], kind="mergesort")]
-    objects, voxels = np.zeros(labels.size, np.int32), np.zeros(labels.size, np.int32)
-    number = 0
-    for i in range(1, roots.size):
-        before, root = roots[i - 1], roots[i]
-        if labels[root] == labels[before]:
-            if objects[before] == 0:
-                number += 1
-                objects[before], voxels[before] = number, ~parents[before]
-            objects[root], voxels[root] = number, ~parents[root]
+    contents = np.zeros((labels.size, 2), np.int32)
+    objects, voxels = contents[:, 0], contents[:, 1]
+    pieces = _no_pieces(1024)
+    n_labels, n_broken = 0, 0
+    slot = np.int64(0)
+    for root in range(labels.size):
+        label = np.uint64(labels[root])
+        if parents[root] >= 0 or label == 0:
+            continue
+        if pieces.label[slot] != label:  # not that of the root before
+            slot = _slot_of(pieces, label)
+            if pieces.label[slot] == 0:
+                pieces.label[slot], pieces.first[slot] = label, root
+                n_labels += 1
+                if 2 * n_labels > pieces.label.size:
+                    pieces = _more_pieces(pieces)
+                    slot = _slot_of(pieces, label)
+                continue
+        first = pieces.first[slot]
+        if objects[first] == 0:
+            n_broken += 1
+            objects[first], voxels[first] = n_broken, ~parents[first]
+        objects[root], voxels[root] = objects[first], ~parents[root]
     return objects, voxels
+
+
+class _Pieces(NamedTuple):
+    """A hash table of labels."""
+
+    label: NDArray[np.uint64]  # of each slot, 0 where it is free
+    first: NDArray[np.int64]  # root with the label
+
+
+@njit(cache=True, nogil=True)
+def _no_pieces(capacity: int) -> _Pieces:
+    return _Pieces(np.zeros(capacity, np.uint64), np.empty(capacity, np.int64))
+
+
+@njit(cache=True, nogil=True)
+def _more_pieces(pieces: _Pieces) -> _Pieces:
+    """Return a table of four times as many slots with the same labels."""
+    more = _no_pieces(4 * pieces.label.size)
+    for slot in range(pieces.label.size):
+        if pieces.label[slot] != 0:
+            place = _slot_of(more, pieces.label[slot])
+            more.label[place], more.first[place] = pieces.label[slot], pieces.first[slot]
+    return more
+
+
+@njit(cache=True, nogil=True)
+def _slot_of(pieces: _Pieces, label: np.uint64) -> int:
+    """Return the slot that holds a label, or the free one where it belongs."""
+    mask = np.uint64(pieces.label.size - 1)
+    key = label * MULTIPLIER
+    slot = (key ^ (key >> np.uint64(32))) & mask
+    while pieces.label[slot] != 0 and pieces.label[slot] != label:
+        slot = (slot + np.uint64(1)) & mask
+    return np.int64(slot)

@@ -19,7 +19,14 @@ from objectwise.kernels.components import numbered
 from objectwise.kernels.edge_lists import channel_bits, edge_ends, edges_to_sort
 from objectwise.kernels.edge_order import KEY_BITS, sort_by_key
 from objectwise.kernels.edges import known_edges_of, voxel_steps
-from objectwise.kernels.label_pairs import broken_objects, merge_labels, no_histograms
+from objectwise.kernels.label_pairs import (
+    ROOM,
+    broken_objects,
+    grown,
+    merge_several,
+    merge_single,
+    no_histograms,
+)
 from objectwise.kernels.prefetch import AHEAD, prefetch
 from objectwise.kernels.union_find import find, join
 
@@ -206,8 +213,11 @@ def pairs_of_merges(
         root = parents[leaf]
         joined[i] = np.int64(labelled[root]) * np.int64(labelled[leaf])
         labelled[root] += labelled[leaf]
-        sets, same_label_pairs = merge_labels(sets, objects, voxels, root, leaf)
-        same[i] = same_label_pairs
+        same[i] = merge_single(objects, voxels, root, leaf)
+        if same[i] < 0:
+            if sets.used[0] + ROOM > sets.label.size:
+                sets = grown(sets)
+            same[i] = merge_several(sets, objects, voxels, root, leaf)
     return same, joined
 
 

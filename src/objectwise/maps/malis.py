@@ -14,6 +14,7 @@ from objectwise.graph.axes import as_channels, as_steps, as_volume
 from objectwise.kernels import malis
 from objectwise.kernels.edge_lists import most_voxels
 from objectwise.kernels.edge_order import order_keys
+from objectwise.kernels.malis import EdgeCounts
 
 
 class PairCounts(NamedTuple):
@@ -92,6 +93,30 @@ def malis_pair_counts(
     >>> positive[0, 0], negative[0, 0]
     (array([0, 1, 0, 1], dtype=uint64), array([0, 0, 4, 0], dtype=uint64))
     """
+    positive, negative = edge_pair_counts(
+        affinities, labels, offsets, constrained=constrained, edge_mask=edge_mask, unlabelled=unlabelled
+    )
+    return PairCounts(malis.dense(positive, affinities.shape), malis.dense(negative, affinities.shape))
+
+
+def edge_pair_counts(
+    affinities: NDArray[Any],
+    labels: NDArray[Any],
+    offsets: Offsets,
+    *,
+    constrained: bool = True,
+    edge_mask: NDArray[np.bool_] | None = None,
+    unlabelled: NDArray[np.bool_] | None = None,
+) -> tuple[EdgeCounts, EdgeCounts]:
+    """Return the counts of `malis_pair_counts` without the zeros: the edges that decide pairs, and how many.
+
+    These are fewer than voxels, a third of the edges at most. See there for the arguments and the errors.
+
+    Returns
+    -------
+    EdgeCounts, EdgeCounts
+        Of the positive and the negative pass: `edges`, flat indices into the affinities, and `pairs`, int64.
+    """
     check_affinities(affinities)
     check_labels(labels)
     if affinities.shape[1:] != labels.shape:
@@ -106,25 +131,21 @@ def malis_pair_counts(
         check_unlabelled(unlabelled, labels)
         labels, edge_mask = _with_unlabelled(labels, unlabelled, table, edge_mask)
     _check_size(labels.size, len(table))
-    positive = np.zeros(affinities.shape, np.uint64)
-    negative = np.zeros(affinities.shape, np.uint64)
     graph = (
         as_channels(order_keys(affinities)),
         as_volume(_same_bits(np.ascontiguousarray(labels))),
         as_steps(table),
     )
-    if not constrained:
-        malis.unconstrained_counts(*graph, positive.reshape(-1), negative.reshape(-1))
-        if unlabelled is not None:
-            positive -= _pairs_inside(unlabelled, graph[0], graph[2]).reshape(positive.shape)
-        if edge_mask is not None:
-            positive[~edge_mask] = negative[~edge_mask] = 0
-    elif edge_mask is None:
-        malis.constrained_counts(*graph, positive.reshape(-1), negative.reshape(-1))
-    else:
-        known = as_channels(edge_mask)
-        malis.masked_counts(*graph, known, positive.reshape(-1), negative.reshape(-1))
-    return PairCounts(positive, negative)
+    if constrained and edge_mask is not None:
+        return malis.masked_counts(*graph, as_channels(edge_mask))
+    if constrained:
+        return malis.constrained_counts(*graph)
+    positive, negative = malis.unconstrained_counts(*graph)
+    if unlabelled is not None:
+        positive = _without_pairs_inside(positive, unlabelled, graph[0], graph[2])
+    if edge_mask is None:
+        return positive, negative
+    return positive.where(edge_mask), negative.where(edge_mask)
 
 
 def _with_unlabelled(
@@ -145,13 +166,13 @@ def _with_unlabelled(
     return labels, ~unknown if edge_mask is None else edge_mask & ~unknown
 
 
-def _pairs_inside(
-    unlabelled: NDArray[np.bool_], keys: NDArray[np.uint32], steps: NDArray[np.int64]
-) -> NDArray[np.uint64]:
-    """Count the pairs of unlabelled voxels on the one forest, flat; if they belong together is unknown."""
-    inside, across = np.zeros(keys.size, np.uint64), np.empty(0, np.uint64)
-    malis.unconstrained_counts(keys, as_volume(unlabelled.astype(np.uint64)), steps, inside, across)
-    return inside
+def _without_pairs_inside(
+    counts: EdgeCounts, unlabelled: NDArray[np.bool_], keys: NDArray[np.uint32], steps: NDArray[np.int64]
+) -> EdgeCounts:
+    """Take away the pairs of unlabelled voxels on the one forest; if they belong together is unknown."""
+    inside, _ = malis.unconstrained_counts(keys, as_volume(unlabelled.astype(np.uint64)), steps)
+    pairs = counts.pairs - malis.dense(inside, keys.shape).reshape(-1)[counts.edges].view(np.int64)
+    return EdgeCounts(counts.edges[pairs > 0], pairs[pairs > 0])
 
 
 def _same_bits(labels: NDArray[Any]) -> NDArray[Any]:
