@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as npst
 
 from objectwise.losses import InstanceCenterLoss, InstanceLoss
 from tests.conftest import golden_cases
+from tests.losses.instance_problems import KINDS, gradients_of, problems, values_of
 from tests.oracles import instances as oracle
 
 NAMES = {
@@ -28,22 +27,6 @@ NAMES = {
 }
 
 
-def values_of(terms):
-    return np.array([term.item() for term in terms])
-
-
-def gradients_of(terms, prediction):
-    """The gradient of every term, zeros where it has none."""
-    return np.stack(
-        [
-            torch.autograd.grad(term, prediction, retain_graph=True)[0].numpy()
-            if term.requires_grad
-            else np.zeros(prediction.shape)
-            for term in terms
-        ]
-    )
-
-
 @pytest.mark.parametrize("path", golden_cases("instance_*"), ids=lambda path: path.stem)
 @pytest.mark.parametrize(
     ("loss", "key"), [(InstanceLoss, "instance"), (InstanceCenterLoss, "instance_center")]
@@ -56,23 +39,6 @@ def test_original_terms_and_gradients_are_the_published_ones(path, loss, key, lo
     terms = loss(semantics="original", activation="none", **options).terms(prediction, labels)
     np.testing.assert_allclose(values_of(terms), case[f"{key}_terms"], rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(gradients_of(terms, prediction), case[f"{key}_grads"], rtol=1e-9, atol=1e-9)
-
-
-@st.composite
-def problems(draw, max_side=6):
-    """Probabilities (n, c, *spatial), none of them 0, 0.5 or 1, and a bool target."""
-    ndim = draw(st.integers(2, 3))
-    shape = (
-        draw(st.integers(1, 2)),
-        draw(st.integers(1, 2)),
-        *draw(st.lists(st.integers(1, max_side), min_size=ndim, max_size=ndim)),
-    )
-    levels = draw(npst.arrays(np.int64, shape, elements=st.integers(0, 9)))
-    target = draw(npst.arrays(np.bool_, shape))
-    return torch.from_numpy((levels + 0.5) / 10.3), torch.from_numpy(target)
-
-
-KINDS = ("dice", "jaccard", "tversky", "focal_tversky", "cross_entropy", "dice_cross_entropy")
 
 
 @pytest.mark.parametrize("exclude", [True, False])

@@ -175,3 +175,29 @@ def voronoi_distances(labels, spacing):
         int(label): ndimage.distance_transform_edt(labels != label, sampling=spacing)
         for label in np.unique(labels[labels > 0])
     }
+
+
+def blob_loss(p, y, *, loss="dice"):
+    """The blob term of one volume: each object with the whole volume but for the other objects."""
+    losses = [segment_loss(loss, p, one, ~y | one) for one in components(y)]
+    return torch.stack(losses).mean() if losses else None
+
+
+def region_loss(p, y, regions, *, loss="dice", empty="cross_entropy"):
+    """The loss over the regions of one volume, ids in an integer array, 0 lying in none."""
+    losses = []
+    for label in np.unique(regions[regions > 0]):
+        inside = torch.from_numpy(regions == label)
+        if (inside & y).any():
+            losses.append(segment_loss(loss, p, y & inside, inside))
+        else:
+            losses.append(empty_loss(empty, p, inside))
+    return torch.stack(losses).mean() if losses else None
+
+
+def over_volumes(term, p, y, *more):
+    """The mean of a term over the volumes of a batch that have it, 0 if none has."""
+    places = itertools.product(range(p.shape[0]), range(p.shape[1]))
+    values = [term(p[n, c], y[n, c], *[array[n, c] for array in more]) for n, c in places]
+    values = [value for value in values if value is not None]
+    return torch.stack(values).mean() if values else torch.zeros((), dtype=p.dtype)

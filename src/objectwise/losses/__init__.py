@@ -11,8 +11,10 @@ from objectwise.losses.malis import MalisLoss, malis_loss
 from objectwise.losses.malis_weights import MalisWeights, malis_weights
 from objectwise.losses.maximin_pairs import MaximinPairLoss, maximin_pair_loss
 from objectwise.losses.pair_sampling import PairSample, sample_pairs
+from objectwise.losses.region_losses import BlobLoss, CCDiceLoss, RegionDice
 from objectwise.losses.region_wise import RegionWiseLoss, region_wise_loss
 from objectwise.losses.schedules import Constant, Equal, Gradual, WeightSchedule
+from objectwise.losses.segments import SegmentLoss
 from objectwise.losses.soft_dice import SoftDiceLoss, soft_dice_loss
 from objectwise.losses.softmax_cross_entropy import SoftmaxCrossEntropyLoss, softmax_cross_entropy_loss
 from objectwise.losses.softmax_focal import SoftmaxFocalLoss, softmax_focal_loss
@@ -20,7 +22,9 @@ from objectwise.losses.softmax_focal import SoftmaxFocalLoss, softmax_focal_loss
 __all__ = [
     "ActiveContourLoss",
     "AffinityBCELoss",
+    "BlobLoss",
     "BoundaryLoss",
+    "CCDiceLoss",
     "ClassChannels",
     "CombinedLoss",
     "Constant",
@@ -33,7 +37,9 @@ __all__ = [
     "MalisWeights",
     "MaximinPairLoss",
     "PairSample",
+    "RegionDice",
     "RegionWiseLoss",
+    "SegmentLoss",
     "SoftDiceLoss",
     "SoftmaxCrossEntropyLoss",
     "SoftmaxFocalLoss",

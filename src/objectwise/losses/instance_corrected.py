@@ -81,9 +81,9 @@ def corrected_terms(
         crops = Crops(probabilities, batch, crowded, exclude_true_positives=options.exclude_true_positives)
     pixel = losses_of(options.pixel, whole, crops, "whole")
     of_labels = losses_of(options.instance, labels, crops, "label")
-    of_outputs = _with_empty(options.instance, outputs, options.empty, crops, "output")
+    of_outputs = with_empty(options.instance, outputs, options.empty, crops, "output")
     of_crowds = losses_of(options.instance, whole.only(crowded), crops, "whole")
-    central = _with_empty(options.center, center, options.empty, crops, "center")[center.counts]
+    central = with_empty(options.center, center, options.empty, crops, "center")[center.counts]
 
     alone = outputs.counts & ~crowded[outputs.volume]
     label_rows = Rows(of_labels[labels.counts], labels.volume[labels.counts])
@@ -119,7 +119,7 @@ def _crowded(batch: Batch, too_many: float | None) -> Tensor:
     return (n_true > 0) & (n_predicted > too_many * n_true)
 
 
-def _with_empty(loss: AnyLoss, segments: Segments, empty: str, crops: Crops | None, kind: str) -> Tensor:
+def with_empty(loss: AnyLoss, segments: Segments, empty: str, crops: object, kind: str) -> Tensor:
     """Return the loss of every segment, of those without truth the one that does not vanish."""
     met = losses_of(loss, segments.only(segments.met), crops, kind)
     return torch.where(segments.met, met, empty_loss(segments.sums, empty))

@@ -19,7 +19,7 @@ from objectwise.losses.instance_segments import Segments
 from objectwise.losses.segments import SegmentLoss
 
 
-def losses_of(loss: AnyLoss, segments: Segments, crops: Crops | None, kind: str) -> Tensor:
+def losses_of(loss: AnyLoss, segments: Segments, crops: object, kind: str) -> Tensor:
     """Return the loss of every segment, (s,) float64; rows that do not count hold nothing of use.
 
     `kind` names the method of `crops` that cuts such a segment out; losses of sums need none.

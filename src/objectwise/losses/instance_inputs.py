@@ -53,22 +53,23 @@ def check_instance_tensors(
             "`prediction` must have shape (n, c, y, x) or (n, c, z, y, x) and not be empty, "
             f"got {tuple(prediction.shape)}"
         )
-    _check_fits(target, prediction, "target")
+    check_fits(target, prediction, "target")
     if target.dtype.is_complex:
         raise DtypeError(f"`target` must be bool, integer or floating point, got {target.dtype}")
     if instances is not None:
         if not isinstance(instances, Tensor) or instances.dtype not in INTEGERS:
             came = instances.dtype if isinstance(instances, Tensor) else type(instances).__name__
             raise DtypeError(f"`instances` must be a tensor of integer ids (0 = background), got {came}")
-        _check_fits(instances, prediction, "instances")
+        check_fits(instances, prediction, "instances")
     if ignore is not None:
         if not isinstance(ignore, Tensor) or ignore.dtype != torch.bool:
             came = ignore.dtype if isinstance(ignore, Tensor) else type(ignore).__name__
             raise DtypeError(f"`ignore` must be a bool tensor, True where the truth is unknown, got {came}")
-        _check_fits(ignore, prediction, "ignore")
+        check_fits(ignore, prediction, "ignore")
 
 
-def _check_fits(tensor: Tensor, prediction: Tensor, name: str) -> None:
+def check_fits(tensor: Tensor, prediction: Tensor, name: str) -> None:
+    """Require the shape and the device of the prediction."""
     if tensor.shape != prediction.shape:
         raise ShapeError(
             f"`{name}` must have the shape of `prediction` {tuple(prediction.shape)}, "

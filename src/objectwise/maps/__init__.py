@@ -11,6 +11,7 @@ from objectwise.maps.region_wise import (
     region_wise_map,
     signed_distance_map,
 )
+from objectwise.maps.voronoi import voronoi_regions
 
 __all__ = [
     "MapCache",
@@ -25,4 +26,5 @@ __all__ = [
     "rectified_region_wise_map",
     "region_wise_map",
     "signed_distance_map",
+    "voronoi_regions",
 ]

@@ -1,0 +1,86 @@
+"""Which labelled voxel is nearest: an exact Euclidean feature transform, axis by axis.
+
+Along a line, the squared distance to the object of voxel q is a parabola with its vertex at q; the nearest
+object at each voxel is the lowest parabola there. The lower envelope of all parabolas is found in one sweep,
+and three sweeps along the axes, each starting from the distances of the one before, give the distance in
+space (Felzenszwalb and Huttenlocher 2012). The label travels with its parabola.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+
+@njit(cache=True, nogil=True)
+def nearest_labels(labels: NDArray[np.int32], spacing: NDArray[np.float64]) -> None:
+    """Give every voxel of (z, y, x) labels the label of the nearest voxel that has one, in place.
+
+    Background is 0; where nothing is labelled, all stays 0. Of equally near objects the one that comes first
+    along the axes x, y, z, in that order, is taken.
+    """
+    depth, height, width = labels.shape
+    distances = np.where(labels > 0, np.float32(0), np.float32(np.inf))
+    sweep = _line_memory(max(depth, height, width))
+    for z in range(depth):
+        for y in range(height):
+            _lower_envelope(distances[z, y], labels[z, y], spacing[2], *sweep)
+    for z in range(depth):
+        for x in range(width):
+            _lower_envelope(distances[z, :, x], labels[z, :, x], spacing[1], *sweep)
+    if depth > 1:
+        for y in range(height):
+            for x in range(width):
+                _lower_envelope(distances[:, y, x], labels[:, y, x], spacing[0], *sweep)
+
+
+@njit(cache=True, nogil=True)
+def _line_memory(
+    longest: int,
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int32]]:
+    """Return memory for a line: vertices, where each parabola begins to be lowest, heights, labels."""
+    return (
+        np.empty(longest, np.int64),
+        np.empty(longest, np.float64),
+        np.empty(longest, np.float64),
+        np.empty(longest, np.int32),
+    )
+
+
+@njit(cache=True, nogil=True)
+def _lower_envelope(
+    distances: NDArray[np.float32],
+    labels: NDArray[np.int32],
+    size: float,
+    vertices: NDArray[np.int64],
+    begins: NDArray[np.float64],
+    heights: NDArray[np.float64],
+    owners: NDArray[np.int32],
+) -> None:
+    """Replace squared distances and labels along a line by those of the lowest parabola."""
+    square = size * size
+    n = 0
+    for q in range(distances.size):
+        if labels[q] == 0:
+            continue
+        height = np.float64(distances[q])
+        begin = -np.inf
+        while n > 0:
+            p = vertices[n - 1]
+            begin = ((height - heights[n - 1]) / square + q * q - p * p) / (2.0 * (q - p))
+            if begin > begins[n - 1]:
+                break
+            n -= 1
+            begin = -np.inf
+        vertices[n], begins[n], heights[n], owners[n] = q, begin, height, labels[q]
+        n += 1
+    k = 0
+    for q in range(distances.size):
+        if n == 0:
+            break
+        while k + 1 < n and begins[k + 1] < q:
+            k += 1
+        apart = q - vertices[k]
+        distances[q] = heights[k] + square * apart * apart
+        labels[q] = owners[k]

@@ -1,0 +1,65 @@
+"""Voronoi partitions of objects."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from objectwise.errors import ArgumentError, DtypeError, ShapeError
+from objectwise.maps import voronoi_regions
+from tests.oracles.instances import voronoi_distances
+
+label_images = st.integers(2, 3).flatmap(
+    lambda ndim: npst.arrays(
+        np.int64,
+        npst.array_shapes(min_dims=ndim, max_dims=ndim, max_side=7),
+        elements=st.sampled_from([0, 0, 0, 0, 0, 1, 2, 2**40]),
+    )
+)
+spacings = st.lists(st.sampled_from([0.5, 1.0, 2.0, 7.0]), min_size=3, max_size=3)
+
+
+@given(label_images, st.none() | spacings)
+def test_regions_belong_to_a_nearest_object(labels, spacing):
+    spacing = None if spacing is None else spacing[: labels.ndim]
+    regions = voronoi_regions(labels, spacing)
+    assert regions.dtype == labels.dtype
+    distances = voronoi_distances(labels, spacing)
+    if not distances:
+        assert not regions.any()
+        return
+    nearest = np.min(list(distances.values()), axis=0)
+    own = np.choose(np.searchsorted(list(distances), regions), list(distances.values()))
+    np.testing.assert_allclose(own, nearest, rtol=1e-6)
+
+
+def test_regions_of_a_large_volume_belong_to_a_nearest_object():
+    labels = np.zeros((20, 30, 40), np.uint16)
+    rng = np.random.default_rng(0)
+    labels[tuple(rng.integers(0, labels.shape, (30, 3)).T)] = np.arange(1, 31)
+    distances = voronoi_distances(labels, (3, 1, 1))
+    own = np.choose(voronoi_regions(labels, (3, 1, 1)) - 1, list(distances.values()))
+    np.testing.assert_allclose(own, np.min(list(distances.values()), axis=0), rtol=1e-6)
+
+
+@given(label_images)
+def test_objects_keep_their_own_voxels(labels):
+    np.testing.assert_array_equal(voronoi_regions(labels)[labels > 0], labels[labels > 0])
+
+
+@pytest.mark.parametrize(
+    ("labels", "spacing", "error", "message"),
+    [
+        (np.zeros((2, 2)), None, DtypeError, "`labels` must hold integer ids"),
+        (np.zeros(3, int), None, ShapeError, "`labels` must be 2-D"),
+        (np.zeros((2, 0), int), None, ShapeError, "`labels` must not be empty"),
+        (np.zeros((2, 2), int), (1, 1, 1), ShapeError, "`spacing` must have one number per spatial axis"),
+        (np.zeros((2, 2), int), (0, 1), ArgumentError, "`spacing` must be positive"),
+    ],
+)
+def test_regions_refuse_what_they_cannot_partition(labels, spacing, error, message):
+    with pytest.raises(error, match=message):
+        voronoi_regions(labels, spacing)
