@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from objectwise.errors import ArgumentError, DtypeError, ShapeError
-from objectwise.losses import MalisLoss, MaximinPairLoss, malis_loss, malis_weights
+from objectwise.losses import MalisLoss, MaximinPairLoss, malis_loss, malis_weights, maximin_pair_loss
 from objectwise.maps import malis_pair_counts
 
 OFFSETS = [[-1, 0], [0, -1]]
@@ -19,6 +19,20 @@ def example(seed=0, batch=1, spatial=(6, 7), offsets=OFFSETS):
     rng = np.random.default_rng(seed)
     logits = torch.from_numpy(rng.normal(size=(batch, len(offsets), *spatial)).astype(np.float32))
     return logits, torch.from_numpy(rng.integers(0, 4, (batch, *spatial)))
+
+
+def bad_value(value):
+    """A batch of two predictions, one value of the second replaced."""
+    prediction = torch.zeros(2, 2, 3, 4)
+    prediction[1, 0, 2, 3] = value
+    return prediction
+
+
+def bad_label(label, where=1):
+    """A batch of two images of one label, one voxel of the second replaced."""
+    labels = torch.full((2, 3, 4), where)
+    labels[1, 2, 3] = label
+    return labels
 
 
 @pytest.mark.parametrize("constrained", [True, False])
@@ -151,3 +165,26 @@ def test_saturated_predictions_have_a_finite_loss_and_gradient(value, from_logit
 def test_bad_options_are_named_when_the_module_is_made(options, error, message):
     with pytest.raises(error, match=message):
         MalisLoss(OFFSETS, **options)
+
+
+@pytest.mark.parametrize("loss", [malis_loss, maximin_pair_loss])
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"prediction": torch.zeros(2, 2, 0, 4)}, ShapeError, "`prediction` must have shape .* and not be empty"),
+        ({"prediction": bad_value(torch.inf)}, ArgumentError, r"`prediction` must be finite, got inf at \(1, 0, 2, 3\)"),
+        ({"prediction": bad_value(torch.nan)}, ArgumentError, r"`prediction` must be finite, got nan at \(1, 0, 2, 3\)"),
+        ({"labels": bad_label(-7)}, ArgumentError, r"`labels` must not be negative, got -7 at \(1, 2, 3\)"),
+        ({"labels": torch.ones(2, 3, 4)}, DtypeError, "`labels` must hold integer ids"),
+        ({"offsets": [[0, -1], [0, 4]]}, ArgumentError, r"`offsets` must be shorter than the volume \(3, 4\), got \[0, 4\]"),
+        ({"offsets": [[0, -1], [0, 1]]}, ArgumentError, "`offsets` must not repeat an edge"),
+        ({"unlabelled": bad_label(1, where=0) != 0}, ArgumentError, r"`unlabelled` must be background in `labels`, got label 1 at \(1, 2, 3\)"),
+    ],
+)  # fmt: skip
+def test_bad_samples_are_named_with_their_place_in_the_batch_before_any_forest(
+    loss, change, error, message, monkeypatch
+):
+    monkeypatch.setattr("objectwise.kernels.edge_lists.settle_cycles", None)  # no forest is built without it
+    arguments = {"prediction": torch.zeros(2, 2, 3, 4), "labels": bad_label(1), "offsets": OFFSETS, **change}
+    with pytest.raises(error, match=message):
+        loss(**arguments)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectwise.checks import check_choice
+from objectwise.checks import check_choice, check_labels, check_unlabelled
 from objectwise.graph import Offsets
 from objectwise.losses.inputs import check_edge_prediction, check_masks, on_device, on_host, values_of
 from objectwise.maps import PairCounts, malis_pair_counts
@@ -54,8 +54,10 @@ def malis_weights(
     check_choice(normalization, NORMALIZATIONS, name="normalization")
     check_masks(prediction, labels, edge_mask=edge_mask, unlabelled=unlabelled)
     values = values_of(prediction, from_logits=from_logits)
-    ids = on_host(labels)
+    ids = check_labels(on_host(labels))
     masks = [None if mask is None else on_host(mask) for mask in (edge_mask, unlabelled)]
+    if masks[1] is not None:
+        check_unlabelled(masks[1], ids)
 
     def count(sample: int) -> PairCounts:
         edges, voxels = (None if mask is None else mask[sample] for mask in masks)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -120,15 +119,14 @@ def sample_pairs(
     check_masks(prediction, labels, edge_mask=edge_mask, unlabelled=unlabelled)
     values = values_of(prediction, from_logits=from_logits)
     ids = check_labels(on_host(labels))
-    known, outside = (_by_sample(mask, len(ids)) for mask in (edge_mask, unlabelled))
-    for mask, objects in zip(outside, ids, strict=True):
-        if mask is not None:
-            check_unlabelled(mask, objects)
+    known, outside = (None if mask is None else on_host(mask) for mask in (edge_mask, unlabelled))
+    if outside is not None:
+        check_unlabelled(outside, ids)
     voxels = np.full((len(ids), n_pairs, 2), -1, np.int64)
     edges, same = np.full((len(ids), n_pairs), -1, np.int64), np.zeros((len(ids), n_pairs), np.bool_)
     drawn = []
     for sample, objects in enumerate(ids):
-        pairs = ObjectPairs.of(objects, outside[sample])
+        pairs = ObjectPairs.of(objects, _of_sample(outside, sample))
         of_one, of_two = _draw(pairs, n_pairs, same_fraction, generator)
         drawn.append(len(of_one) + len(of_two))
         voxels[sample, : drawn[-1]] = np.concatenate([of_one, of_two])
@@ -138,7 +136,7 @@ def sample_pairs(
         n = drawn[sample]
         if n:
             found = maximin_tree(values[sample], offsets).maximin_edges(voxels[sample, :n])
-            unknown = _are_unknown(found, offsets, known[sample], outside[sample])
+            unknown = _are_unknown(found, offsets, _of_sample(known, sample), _of_sample(outside, sample))
             edges[sample, :n] = np.where(unknown, -1, found)
 
     # The kernels release the GIL.
@@ -149,9 +147,8 @@ def sample_pairs(
     )
 
 
-def _by_sample(masks: Tensor | None, n_samples: int) -> Sequence[NDArray[np.bool_] | None]:
-    """Return the mask of every sample, None where there is none."""
-    return [None] * n_samples if masks is None else list(on_host(masks))
+def _of_sample(masks: NDArray[np.bool_] | None, sample: int) -> NDArray[np.bool_] | None:
+    return None if masks is None else masks[sample]
 
 
 def _are_unknown(
