@@ -54,3 +54,15 @@ def scene(dtype=torch.float64):
     logits[0, 0, 7:10, 11:14] = 1.5
     noise = torch.from_numpy(np.random.default_rng(0).uniform(-0.4, 0.4, tuple(target.shape)))
     return logits + noise.to(dtype), target
+
+
+def rows(ids):
+    """A (1, 1, *spatial) tensor from a nested list."""
+    return torch.tensor(ids)[None, None]
+
+
+def busy():
+    """Logits and target of two volumes with two channels, with corners that touch and objects of many sizes."""
+    rng = np.random.default_rng(3)
+    target = torch.from_numpy(rng.random((2, 2, 14, 14)) < 0.2)
+    return torch.from_numpy(rng.normal(-0.5, 2, target.shape)), target

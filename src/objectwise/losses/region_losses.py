@@ -115,9 +115,10 @@ class _RegionLossBase(nn.Module):
         self,
         prediction: Tensor,
         target: Tensor,
-        *optional: Tensor | None,
+        instances: Tensor | None,
+        ignore: Tensor | None,
+        regions: Tensor | None,
     ) -> RegionTerms:
-        instances, ignore, regions = optional
         check_instance_tensors(prediction, target, instances, ignore)
         if regions is not None:
             if not isinstance(regions, Tensor) or regions.dtype not in INTEGERS:
@@ -148,8 +149,10 @@ class _RegionLossBase(nn.Module):
 
     def extra_repr(self) -> str:
         """Show the options."""
-        names = ("activation", "include_background", "pixel", "instance", "empty", "connectivity", "spacing")
-        names += ("minimum_size", "over", "reduction", "weights")
+        names = [
+            *("activation", "include_background", "pixel", "instance", "empty", "connectivity", "spacing"),
+            *("minimum_size", "over", "reduction", "weights"),
+        ]
         shown = {name: getattr(self, name, None) for name in names}
         return ", ".join(f"{name}={value!r}" for name, value in shown.items() if value is not None)
 
