@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,9 +11,10 @@ from torch import Tensor, nn
 from objectwise.checks import check_choice
 from objectwise.errors import ArgumentError, DtypeError, ShapeError
 from objectwise.graph import Neighborhood, Offsets
+from objectwise.losses.chosen import values_of_edges
 from objectwise.losses.edge_losses import EdgeLoss
 from objectwise.losses.inputs import check_edge_prediction
-from objectwise.losses.malis_weights import NORMALIZATIONS, MalisWeights, malis_weights
+from objectwise.losses.malis_weights import NORMALIZATIONS, MalisWeights, malis_edges, malis_weights
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -92,27 +94,54 @@ def malis_loss(
     _check_options(options, positive_weight, normalization, reduction)
     check_edge_prediction(prediction, labels, offsets)
     channel_weights = _channel_weights(offset_weights, prediction.shape[1])
-    weights = malis_weights(
+    samples: Tensor = _losses_of_samples(
         prediction,
         labels,
         offsets,
+        cost=options,
         from_logits=from_logits,
+        positive_weight=positive_weight,
+        channel_weights=channel_weights,
         constrained=constrained,
         edge_mask=edge_mask,
         unlabelled=unlabelled,
         normalization=normalization,
     )
+    if reduction == "none":
+        return samples
+    return samples.mean() if reduction == "mean" else samples.sum()
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # Numba: a compiled model calls it as it is
+def _losses_of_samples(
+    prediction: Tensor,
+    labels: Tensor,
+    offsets: Offsets,
+    *,
+    cost: EdgeLoss,
+    from_logits: bool,
+    positive_weight: float,
+    channel_weights: Tensor | None,
+    **structure: Any,
+) -> Tensor:
+    """Return the loss of each sample, (n,).
+
+    Only the edges that decide pairs are looked at, a third of all at most.
+    """
+    edges, weights, sizes = malis_edges(prediction, labels, offsets, from_logits=from_logits, **structure)
+    if channel_weights is not None:
+        channels = edges // prediction[0, 0].numel() % prediction.shape[1]
+        weights = weights * channel_weights.to(weights)[channels]
     with torch.autocast(prediction.device.type, enabled=False):
-        values = prediction.to(weights.positive.dtype)
-        positive = weights.positive * options(values, target=1, from_logits=from_logits)
-        negative = weights.negative * options(values, target=0, from_logits=from_logits)
-        edges = 2 * positive_weight * positive + 2 * (1 - positive_weight) * negative
-        if channel_weights is not None:
-            edges = edges * channel_weights.to(edges).reshape(-1, *[1] * (edges.ndim - 2))
-        samples: Tensor = edges.flatten(1).sum(1)
-        if reduction == "none":
-            return samples
-        return samples.mean() if reduction == "mean" else samples.sum()
+        values = values_of_edges(prediction.to(weights.dtype), edges)
+        n_edges = [sum(size) for size in sizes]
+        passes = []
+        for target, size, one, its_weights in zip(
+            (1, 0), sizes, torch.split(values, n_edges), torch.split(weights, n_edges), strict=True
+        ):
+            costs = its_weights * cost(one, target=target, from_logits=from_logits)
+            passes.append(torch.stack([part.sum() for part in torch.split(costs, size)]))
+        return 2 * positive_weight * passes[0] + 2 * (1 - positive_weight) * passes[1]
 
 
 class MalisLoss(nn.Module):

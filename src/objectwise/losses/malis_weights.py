@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from objectwise.checks import check_choice, check_labels, check_unlabelled
 from objectwise.graph import Offsets
+from objectwise.kernels.malis import EdgeCounts
+from objectwise.kernels.scattered import scaled_at
 from objectwise.losses.inputs import check_edge_prediction, check_masks, on_device, on_host, values_of
-from objectwise.maps import PairCounts, malis_pair_counts
+from objectwise.maps.malis import edge_pair_counts
 
 NORMALIZATIONS = ("pass", "pairs", "none")
+T = TypeVar("T")
 
 
 class MalisWeights(NamedTuple):
@@ -26,6 +29,20 @@ class MalisWeights(NamedTuple):
     """Weight of the cost of being too low."""
     negative: Tensor
     """Weight of the cost of being too high."""
+
+
+class MalisEdges(NamedTuple):
+    """The same without the zeros, on the device of the prediction: first the positive pass, then the other.
+
+    The loss and its gradient are made from these alone, where dense weights would cost as much as the forest.
+    """
+
+    edges: Tensor
+    """(m,) int64, flat indices into the prediction; the samples of a pass in order."""
+    weights: Tensor
+    """(m,) float"""
+    sizes: tuple[list[int], list[int]]
+    """How many edges each sample has in each pass."""
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]  # Numba: a compiled model calls it as it is
@@ -50,38 +67,114 @@ def malis_weights(
     MalisWeights
         float32 (float64 for a float64 prediction), without graph.
     """
-    check_edge_prediction(prediction, labels, offsets)
     check_choice(normalization, NORMALIZATIONS, name="normalization")
+    count = _counter(
+        prediction,
+        labels,
+        offsets,
+        from_logits=from_logits,
+        constrained=constrained,
+        edge_mask=edge_mask,
+        unlabelled=unlabelled,
+    )
+    weights = np.zeros((2, *prediction.shape), _dtype_of(prediction))
+
+    def write(sample: int) -> None:
+        counts = count(sample)
+        for one, scale, out in zip(counts, _scales(counts, normalization), weights[:, sample], strict=True):
+            scaled_at(out.reshape(-1), one.edges, one.pairs, scale)
+
+    _side_by_side(write, len(prediction))
+    return MalisWeights(*on_device(torch.from_numpy(weights), prediction.device))
+
+
+def malis_edges(
+    prediction: Tensor,
+    labels: Tensor,
+    offsets: Offsets,
+    *,
+    from_logits: bool,
+    constrained: bool,
+    edge_mask: Tensor | None,
+    unlabelled: Tensor | None,
+    normalization: str,
+) -> MalisEdges:
+    """Return the weights that are not 0, at most one a voxel in each pass; arguments as above."""
+    count = _counter(
+        prediction,
+        labels,
+        offsets,
+        from_logits=from_logits,
+        constrained=constrained,
+        edge_mask=edge_mask,
+        unlabelled=unlabelled,
+    )
+    counted: list[tuple[EdgeCounts, EdgeCounts]] = _side_by_side(count, len(prediction))
+    sizes = tuple([counts[i].edges.size for counts in counted] for i in range(2))
+    edges = np.empty(sum(map(sum, sizes)), np.int64)
+    weights = np.empty(edges.size, _dtype_of(prediction))
+    starts = np.cumsum([0, *sizes[0], *sizes[1]])
+
+    def write(sample: int) -> None:
+        counts = counted[sample]
+        for one, scale, start in zip(
+            counts, _scales(counts, normalization), starts[sample :: len(counted)], strict=False
+        ):
+            place = slice(start, start + one.edges.size)
+            np.add(one.edges, sample * prediction[0].numel(), out=edges[place])
+            np.multiply(one.pairs, scale, out=weights[place], casting="unsafe")
+
+    _side_by_side(write, len(counted))
+    return MalisEdges(
+        on_device(torch.from_numpy(edges), prediction.device),
+        on_device(torch.from_numpy(weights), prediction.device),
+        (sizes[0], sizes[1]),
+    )
+
+
+def _counter(
+    prediction: Tensor,
+    labels: Tensor,
+    offsets: Offsets,
+    *,
+    from_logits: bool,
+    constrained: bool,
+    edge_mask: Tensor | None,
+    unlabelled: Tensor | None,
+) -> Callable[[int], tuple[EdgeCounts, EdgeCounts]]:
+    """Check the tensors, take them to the host, and return a function that counts one sample."""
+    check_edge_prediction(prediction, labels, offsets)
     check_masks(prediction, labels, edge_mask=edge_mask, unlabelled=unlabelled)
-    values = values_of(prediction, from_logits=from_logits)
-    ids = check_labels(on_host(labels))
+    values, ids = values_of(prediction, from_logits=from_logits), check_labels(on_host(labels))
     masks = [None if mask is None else on_host(mask) for mask in (edge_mask, unlabelled)]
     if masks[1] is not None:
         check_unlabelled(masks[1], ids)
 
-    def count(sample: int) -> PairCounts:
+    def count(sample: int) -> tuple[EdgeCounts, EdgeCounts]:
         edges, voxels = (None if mask is None else mask[sample] for mask in masks)
-        return malis_pair_counts(
+        return edge_pair_counts(
             values[sample], ids[sample], offsets, constrained=constrained, edge_mask=edges, unlabelled=voxels
         )
 
-    weights = np.empty((2, *values.shape), values.dtype)
-
-    def write(sample: int) -> None:
-        _normalise(count(sample), normalization, weights[:, sample])
-
-    # The kernels release the GIL.
-    with ThreadPoolExecutor(min(len(values), os.cpu_count() or 1)) as pool:
-        list(pool.map(write, range(len(values))))
-    return MalisWeights(*on_device(torch.from_numpy(weights), prediction.device))
+    return count
 
 
-def _normalise(counts: PairCounts, normalization: str, out: NDArray[Any]) -> None:
-    """Divide both counts as `normalization` says, in float64, and write them to `out` (2, k, *spatial)."""
-    totals = [one.sum(dtype=np.float64) for one in counts]
+def _side_by_side(work: Callable[[int], T], n_samples: int) -> list[T]:
+    """Do the work of each sample in a thread; the kernels release the GIL."""
+    with ThreadPoolExecutor(min(n_samples, os.cpu_count() or 1)) as pool:
+        return list(pool.map(work, range(n_samples)))
+
+
+def _scales(counts: tuple[EdgeCounts, EdgeCounts], normalization: str) -> list[float]:
+    """Return what each pass is multiplied with: 1 over its sum, over that of both, or 1; 0 without pairs."""
+    totals = [float(one.pairs.sum()) for one in counts]
     if normalization == "pairs":
         totals = [sum(totals)] * 2
     elif normalization == "none":
         totals = [1.0, 1.0]
-    for one, total, place in zip(counts, totals, out, strict=True):
-        np.multiply(one, 1 / total if total else 0.0, out=place, casting="unsafe")
+    return [1 / total if total else 0.0 for total in totals]
+
+
+def _dtype_of(prediction: Tensor) -> type[np.floating]:
+    """Return the dtype of the weights."""
+    return np.float64 if prediction.dtype == torch.float64 else np.float32

@@ -1,0 +1,29 @@
+"""Reads and writes at random places of a large array, each asked for before it is needed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from objectwise.kernels.prefetch import AHEAD, prefetch
+
+
+@njit(cache=True, nogil=True)
+def add_at(out: NDArray[Any], places: NDArray[np.int64], values: NDArray[Any]) -> None:
+    """Add `values` to `out[places]`; a place may come again."""
+    for i in range(places.size):
+        if i + AHEAD < places.size:
+            prefetch(out, places[i + AHEAD])
+        out[places[i]] += values[i]
+
+
+@njit(cache=True, nogil=True)
+def scaled_at(out: NDArray[Any], places: NDArray[np.int64], pairs: NDArray[np.int64], scale: float) -> None:
+    """Write `pairs * scale` to `out[places]`."""
+    for i in range(places.size):
+        if i + AHEAD < places.size:
+            prefetch(out, places[i + AHEAD])
+        out[places[i]] = pairs[i] * scale
