@@ -137,7 +137,7 @@ def markdown(entries: Entries) -> str:
                 head = [
                     "loss",
                     *("HD95" if key == "hd95" else key.replace("_f", " F") for key, _ in shown),
-                    "s",
+                    "CPU s",
                 ]
         if rows:
             parts.append(f"### {name}\n\n{table([h[0].upper() + h[1:] for h in head], rows)}")

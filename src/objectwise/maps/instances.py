@@ -130,15 +130,15 @@ def overlap_table(predicted_ids: NDArray[Any], true_ids: NDArray[Any]) -> Overla
     check_labels(true_ids, name="true_ids")
     check_same_shape(predicted_ids, true_ids, names=("predicted_ids", "true_ids"))
     first, second, counts = sorted_pairs(add_pairs(no_pairs(), _flat(predicted_ids), _flat(true_ids)))
-    predicted, predicted_sizes, predicted_rows = _objects(first, counts)
-    truth, true_sizes, true_rows = _objects(second, counts)
+    predicted, predicted_sizes, predicted_rows = counted_objects(first, counts)
+    truth, true_sizes, true_rows = counted_objects(second, counts)
     both = (first != 0) & (second != 0)
     return OverlapTable(
         predicted_rows[both], true_rows[both], counts[both], predicted_sizes, true_sizes, predicted, truth
     )
 
 
-def _objects(
+def counted_objects(
     ids: NDArray[np.uint64], counts: NDArray[np.int64]
 ) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]:
     """Return the ids without 0, their voxels, and for each row the position of its id (-1 for 0)."""

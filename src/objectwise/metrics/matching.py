@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 from objectwise.checks import check_choice
 from objectwise.errors import ArgumentError
+from objectwise.maps.instances import counted_objects
 from objectwise.metrics.contingency import ContingencyTable
 from objectwise.metrics.protocols import RESERVED_IDS
 
@@ -119,8 +120,9 @@ def matching_of_table(
     check_choice(overlap, OVERLAPS, name="overlap")
     if not 0 <= threshold < 1:  # also refuses nan
         raise ArgumentError(f"`threshold` must be at least 0 and below 1, got {threshold}")
-    truth, rows = _objects(table.truth_ids, table.counts)
-    predicted, columns = _objects(table.segmentation_ids, table.counts)
+    true_ids, true_sizes, rows = counted_objects(table.truth_ids, table.counts)
+    predicted_ids, predicted_sizes, columns = counted_objects(table.segmentation_ids, table.counts)
+    truth, predicted = Objects(true_ids, true_sizes), Objects(predicted_ids, predicted_sizes)
     touch = (rows >= 0) & (columns >= 0)
     rows, columns, common = rows[touch], columns[touch], table.counts[touch]
     both = truth.sizes[rows] + predicted.sizes[columns]
@@ -129,15 +131,6 @@ def matching_of_table(
     pairs, overlaps = np.stack([rows, columns], axis=1)[enough], overlaps[enough]
     chosen = _best_pairs(pairs, overlaps)
     return Matching(truth, predicted, pairs[chosen], overlaps[chosen])
-
-
-def _objects(ids: NDArray[np.uint64], counts: NDArray[np.int64]) -> tuple[Objects, NDArray[np.int64]]:
-    """Return the objects of one side, and for each row of the table its object or -1 for background."""
-    unique, rows = np.unique(ids, return_inverse=True)
-    sizes = np.zeros(unique.size, np.int64)
-    np.add.at(sizes, rows, counts)  # bincount would add in floating point
-    first = int(unique.size > 0 and unique[0] == 0)
-    return Objects(unique[first:], sizes[first:]), rows.astype(np.int64) - first
 
 
 def _best_pairs(pairs: NDArray[np.int64], overlaps: NDArray[np.float64]) -> NDArray[np.int64]:
