@@ -49,10 +49,13 @@ def object_moments(ids: NDArray[np.int32], n: int) -> Moments:
                 sums[label, 0] += run * z
                 sums[label, 1] += run * y
                 sums[label, 2] += run * (start + x - 1) // 2
-                box = boxes[label]
-                box[0, 0], box[0, 1] = min(box[0, 0], z), max(box[0, 1], z + 1)
-                box[1, 0], box[1, 1] = min(box[1, 0], y), max(box[1, 1], y + 1)
-                box[2, 0], box[2, 1] = min(box[2, 0], start), max(box[2, 1], x)
+                if boxes[label, 0, 1] == 0:
+                    boxes[label, 0, 0] = z
+                boxes[label, 0, 1] = z + 1
+                boxes[label, 1, 0] = min(boxes[label, 1, 0], y)
+                boxes[label, 1, 1] = max(boxes[label, 1, 1], y + 1)
+                boxes[label, 2, 0] = min(boxes[label, 2, 0], start)
+                boxes[label, 2, 1] = max(boxes[label, 2, 1], x)
                 last[label] = (z * height + y) * width + x - 1
     return Moments(sizes, sums, boxes, last)
 
@@ -94,12 +97,12 @@ def number_cells(
 
     A voxel is central if it lies within `reach` voxels, along every axis, of the center of an object it
     belongs to; with a negative reach none is. `out` receives the number of each voxel's cell and may be
-    `predicted` itself. Returns predicted object, true object and central (0 or 1) of every cell, (cells, 3),
-    and its voxels. Cell 0 is the background of both.
+    `predicted` itself. Returns predicted object and 2 * true object + central of every cell, (cells, 2), and
+    its voxels. Cell 0 is the background of both.
     """
     depth, height, width = predicted.shape
     slots = np.zeros((FIRST_CAPACITY, 3), np.uint64)  # predicted, 2 * true + central, cell (0: free)
-    rows = np.zeros((FIRST_CAPACITY, 3), np.int64)
+    rows = np.zeros((FIRST_CAPACITY, 2), np.int64)
     voxels = np.zeros(FIRST_CAPACITY, np.int64)
     n = 1
     for z in range(depth):
@@ -114,25 +117,31 @@ def number_cells(
                     out[z, y, start:x] = 0
                     voxels[0] += x - start
                     continue
+                low, high = _central_interval(true_centers, t, z, y, reach)
+                lower, higher = _central_interval(predicted_centers, p, z, y, reach)
                 while start < x:
-                    central = _is_central(predicted_centers, p, true_centers, t, z, y, start, reach)
+                    central = low <= start <= high or lower <= start <= higher
                     stop = start + 1
-                    while stop < x and central == _is_central(
-                        predicted_centers, p, true_centers, t, z, y, stop, reach
-                    ):
+                    while stop < x and central == (low <= stop <= high or lower <= stop <= higher):
                         stop += 1
-                    key = 2 * np.uint64(t) + np.uint64(central)
-                    slot = slot_of(slots, np.uint64(p), key)
-                    cell = np.int64(slots[slot, 2])
-                    if cell == 0:
-                        cell = n
-                        slots[slot, 0], slots[slot, 1], slots[slot, 2] = np.uint64(p), key, np.uint64(n)
-                        rows[n, 0], rows[n, 1], rows[n, 2] = p, t, central
-                        n += 1
-                        if 2 * n > slots.shape[0]:
-                            slots = doubled(slots)
-                            rows = np.concatenate((rows, np.zeros_like(rows)))
-                            voxels = np.concatenate((voxels, np.zeros_like(voxels)))
+                    half = 2 * np.int64(t) + central
+                    # The voxel above, or behind, most often lies in the same cell and saves a look-up.
+                    cell = np.int64(out[z, y - 1, start]) if y > 0 else 0
+                    if (rows[cell, 0] != p or rows[cell, 1] != half) and z > 0:
+                        cell = np.int64(out[z - 1, y, start])
+                    if rows[cell, 0] != p or rows[cell, 1] != half:
+                        key = np.uint64(half)
+                        slot = slot_of(slots, np.uint64(p), key)
+                        cell = np.int64(slots[slot, 2])
+                        if cell == 0:
+                            cell = n
+                            slots[slot, 0], slots[slot, 1], slots[slot, 2] = np.uint64(p), key, np.uint64(n)
+                            rows[n, 0], rows[n, 1] = p, half
+                            n += 1
+                            if 2 * n > slots.shape[0]:
+                                slots = doubled(slots)
+                                rows = np.concatenate((rows, np.zeros_like(rows)))
+                                voxels = np.concatenate((voxels, np.zeros_like(voxels)))
                     out[z, y, start:stop] = cell
                     voxels[cell] += stop - start
                     start = stop
@@ -140,28 +149,13 @@ def number_cells(
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _is_central(
-    predicted_centers: NDArray[np.int64],
-    p: int,
-    true_centers: NDArray[np.int64],
-    t: int,
-    z: int,
-    y: int,
-    x: int,
-    reach: NDArray[np.int64],
-) -> bool:
-    return (t != 0 and _within(true_centers, t, z, y, x, reach)) or (
-        p != 0 and _within(predicted_centers, p, z, y, x, reach)
-    )
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _within(centers: NDArray[np.int64], label: int, z: int, y: int, x: int, reach: NDArray[np.int64]) -> bool:
-    return (
-        abs(z - centers[label, 0]) <= reach[0]
-        and abs(y - centers[label, 1]) <= reach[1]
-        and abs(x - centers[label, 2]) <= reach[2]
-    )
+def _central_interval(
+    centers: NDArray[np.int64], label: int, z: int, y: int, reach: NDArray[np.int64]
+) -> tuple[int, int]:
+    """Return first and last x within reach of the object's center along a row; (0, -1) for none."""
+    if label == 0 or abs(z - centers[label, 0]) > reach[0] or abs(y - centers[label, 1]) > reach[1]:
+        return 0, -1
+    return centers[label, 2] - reach[2], centers[label, 2] + reach[2]
 
 
 @njit(cache=True, nogil=True)
@@ -190,18 +184,38 @@ def dense_ids(ids: NDArray[np.uint64], out: NDArray[np.int32]) -> int:
 
 
 @njit(cache=True, nogil=True)
-def add_to_cells(cells: NDArray[np.int32], values: NDArray[np.floating], sums: NDArray[np.float64]) -> None:
-    """Add the values (k, voxels) to the sums (k, cells); a negative cell is the last one."""
-    # Neighbours share a cell, so a run is added up in a register: adding to memory would wait on itself.
-    start = 0
-    while start < cells.size:
-        cell = cells[start]
-        stop = start + 1
-        while stop < cells.size and cells[stop] == cell:
-            stop += 1
-        for k in range(len(values)):
-            total = np.float64(0)
-            for i in range(start, stop):
-                total += values[k, i]
-            sums[k, cell] += total
-        start = stop
+def add_to_cells(
+    cells: NDArray[np.int32],
+    first: NDArray[np.floating],
+    second: NDArray[np.floating],
+    third: NDArray[np.floating],
+    sums: NDArray[np.float64],
+) -> None:
+    """Add three values of every voxel to the sums (cells, 3) of its cell; a negative cell is the last one."""
+    # Neighbours share a cell, so a run is added up in registers: adding to memory would wait on itself.
+    i = 0
+    while i < cells.size:
+        cell = cells[i]
+        a, b, c = np.float64(0), np.float64(0), np.float64(0)
+        while i < cells.size and cells[i] == cell:
+            a += first[i]
+            b += second[i]
+            c += third[i]
+            i += 1
+        sums[cell, 0] += a
+        sums[cell, 1] += b
+        sums[cell, 2] += c
+
+
+@njit(cache=True, nogil=True)
+def quadratic_in_cells(
+    cells: NDArray[np.int32],
+    values: NDArray[np.floating],
+    coefficients: NDArray[np.floating],
+    out: NDArray[np.floating],
+) -> None:
+    """Evaluate a + b v + c v^2 at every voxel, (a, b, c) being the row of its cell; negative is the last."""
+    for i in range(cells.size):
+        cell = cells[i]
+        v = values[i]
+        out[i] = coefficients[cell, 0] + v * (coefficients[cell, 1] + v * coefficients[cell, 2])

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from objectwise.kernels.instances import add_to_cells
+from objectwise.kernels.instances import add_to_cells, quadratic_in_cells
 
 # Voxels worked on at a time: they stay in the cache of a core between two operations, and PyTorch, which
 # splits arrays of 2^15 elements and more among threads, does not spend its time waking them up.
@@ -57,13 +57,19 @@ def cell_sums(
     CellSums
         float64, whatever the dtype of `values`: a sum over millions of float32 numbers would drift.
     """
-    sums: Tensor = _CellSums.apply(  # type: ignore[no-untyped-call]
+    first, second, third = _CellSums.apply(  # type: ignore[no-untyped-call]
         values, cells, n_cells, from_logits, logarithms
     )
-    return CellSums(*sums)
+    if not logarithms:
+        return CellSums(first, third, third, second)
+    nothing = torch.zeros_like(first)
+    # -log sigmoid(x) = softplus(x) - x: with logits the third sum is that of x itself.
+    return CellSums(first, second - third if from_logits else third, second, nothing)
 
 
 class _CellSums(torch.autograd.Function):
+    """Sums (3, cells) of p, -log(1 - p), and the logit or -log p; without logarithms p, p^2 and nothing."""
+
     @staticmethod
     def forward(  # noqa: PLR0917
         ctx: Any, values: Tensor, cells: Tensor, n_cells: int, from_logits: bool, logarithms: bool
@@ -71,36 +77,42 @@ class _CellSums(torch.autograd.Function):
         ctx.save_for_backward(values, cells)
         ctx.options = from_logits, logarithms
         # One cell more than there are takes what is ignored.
-        sums = torch.zeros(4, n_cells + 1, dtype=torch.float64, device=values.device)
+        sums = torch.zeros(n_cells + 1, 3, dtype=torch.float64, device=values.device)
         for slab, place in _slabs(values.reshape(-1), cells.reshape(-1)):
             p = slab.sigmoid() if from_logits else slab
-            if logarithms:
-                _add(sums[:3], place, torch.stack([p, *_cross_entropies(slab, from_logits)]))
+            if not logarithms:
+                _add(sums, place, (p, p * p, torch.zeros_like(p)))
+            elif from_logits:
+                _add(sums, place, (p, functional.softplus(slab), slab))
             else:
-                _add(sums[::3], place, torch.stack([p, p * p]))
-        return sums[:, :n_cells]
+                negative = -torch.log1p(-slab).clamp_min(LEAST_LOG)
+                _add(sums, place, (p, negative, -slab.log().clamp_min(LEAST_LOG)))
+        return sums[:n_cells].T
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
         values, cells = ctx.saved_tensors
         from_logits, logarithms = ctx.options
-        of_cells = functional.pad(gradients[0], (0, 1)).to(values.dtype)  # nothing flows to what is ignored
+        # Nothing flows to what is ignored, whose cell is the last.
+        of_cells = functional.pad(gradients[0].T, (0, 0, 0, 1)).to(values.dtype).contiguous()
+        if logarithms and from_logits:
+            # dp = p (1 - p), d(-log(1 - p)) = p, dx = 1: a quadratic in p, whose coefficients are cells'.
+            g, negative, identity = of_cells.unbind(1)
+            of_cells = torch.stack([identity, g + negative, -g], 1)
         gradient = torch.empty(values.shape, dtype=values.dtype, device=values.device)
         pieces = torch.split(gradient.view(-1), _step(values))
         for piece, (slab, place) in zip(pieces, _slabs(values.reshape(-1), cells.reshape(-1)), strict=True):
-            g, g_positive, g_negative, g_square = of_cells.index_select(1, _rows(place, of_cells.shape[1]))
-            p = slab.sigmoid() if from_logits else slab
-            if not logarithms:
-                torch.addcmul(g, g_square, p, out=piece)
+            if logarithms and from_logits:
+                _quadratic(of_cells, place, slab.sigmoid(), piece)
+            elif logarithms:
+                g, negative, positive = of_cells.index_select(0, _rows(place, len(of_cells))).unbind(1)
+                torch.add(g, negative / (1 - slab).clamp_min(LEAST_PROBABILITY), out=piece)
+                piece.sub_(positive / slab.clamp_min(LEAST_PROBABILITY))
+            else:
+                p = slab.sigmoid() if from_logits else slab
+                _quadratic(of_cells, place, p, piece)  # g + g_square p, the third being 0
                 if from_logits:
                     piece.mul_(p * (1 - p))
-            elif from_logits:
-                # dp = p (1 - p), d(-log p) = p - 1, d(-log(1 - p)) = p
-                torch.addcmul(g_negative, g, 1 - p, out=piece)
-                piece.mul_(p).addcmul_(g_positive, p - 1)
-            else:
-                torch.add(g, g_negative / (1 - p).clamp_min(LEAST_PROBABILITY), out=piece)
-                piece.sub_(g_positive / p.clamp_min(LEAST_PROBABILITY))
         return gradient, None, None, None, None
 
 
@@ -114,20 +126,22 @@ def _slabs(values: Tensor, cells: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     return zip(torch.split(values, step), torch.split(cells, step), strict=True)
 
 
-def _cross_entropies(slab: Tensor, from_logits: bool) -> tuple[Tensor, Tensor]:
-    """Return -log p and -log(1 - p)."""
-    if from_logits:
-        negative = functional.softplus(slab)
-        return negative - slab, negative
-    return -slab.log().clamp_min(LEAST_LOG), -torch.log1p(-slab).clamp_min(LEAST_LOG)
-
-
-def _add(sums: Tensor, cells: Tensor, values: Tensor) -> None:
-    """Add the values (k, m) of every voxel to the sums (k, n) of its cell."""
-    if values.device.type == "cpu":
-        add_to_cells(cells.numpy(), values.numpy(), sums.numpy())
+def _add(sums: Tensor, cells: Tensor, values: tuple[Tensor, Tensor, Tensor]) -> None:
+    """Add three values of every voxel to the sums (cells, 3) of its cell."""
+    if sums.device.type == "cpu":
+        first, second, third = (value.numpy() for value in values)
+        add_to_cells(cells.numpy(), first, second, third, sums.numpy())
     else:
-        sums.index_add_(1, _rows(cells, sums.shape[1]), values.to(sums.dtype))
+        sums.index_add_(0, _rows(cells, len(sums)), torch.stack(values, 1).to(sums.dtype))
+
+
+def _quadratic(coefficients: Tensor, cells: Tensor, values: Tensor, out: Tensor) -> None:
+    """Evaluate a quadratic at every voxel, its coefficients (cells, 3) being those of the voxel's cell."""
+    if values.device.type == "cpu":
+        quadratic_in_cells(cells.numpy(), values.numpy(), coefficients.numpy(), out.numpy())
+    else:
+        a, b, c = coefficients.index_select(0, _rows(cells, len(coefficients))).unbind(1)
+        torch.addcmul(a, values, torch.addcmul(b, values, c), out=out)
 
 
 def _rows(cells: Tensor, n: int) -> Tensor:

@@ -213,10 +213,11 @@ def _pairs(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the overlapping pairs and, for every cell in both, which it belongs to."""
     both = np.flatnonzero((predicted >= 0) & (truth >= 0))
-    pairs, rows = np.unique(np.stack([predicted[both], truth[both]], 1), axis=0, return_inverse=True)
+    n_true = int(truth.max(initial=0)) + 1
+    keys, rows = np.unique(predicted[both] * n_true + truth[both], return_inverse=True)
     cell_pair = np.full(len(predicted), -1)
-    cell_pair[both] = rows.reshape(-1)
-    return pairs, cell_pair
+    cell_pair[both] = rows
+    return np.stack(np.divmod(keys, n_true), 1), cell_pair
 
 
 def _table(sides: list[Objects], device: torch.device) -> ObjectTable:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from objectwise.checks import check_spacing
+from objectwise.kernels.nearest import nearest_points
 from objectwise.losses.inputs import on_device
 from objectwise.losses.instance_batch import Batch
 from objectwise.maps.instance_cells import Objects
@@ -22,7 +22,7 @@ FARTHEST = 2.0
 def nearest_distances(batch: Batch, spacing: Sequence[float] | None) -> tuple[Tensor, Tensor]:
     """Return the box distance of every true object to the nearest predicted one, and of every predicted one.
 
-    Nearest by centre of mass, found by a search tree: the cost is that of sorting the objects. The distance
+    Nearest by centre of mass, found with a grid: O(1) an object. The distance
     of two boxes is 1 - IoU + (distance of their middles / diagonal of the box around both)^2, in 0..2
     (Zheng et al. 2020).
 
@@ -46,8 +46,9 @@ def _to_nearest(objects: Objects, others: Objects, spacing: NDArray[np.float64])
     there = np.flatnonzero(others.sizes > 0)
     if not there.size:
         return np.full(len(objects.sizes), FARTHEST)
-    tree = cKDTree(others.centers_of_mass[there] * spacing)
-    nearest = there[tree.query(objects.centers_of_mass * spacing)[1]]
+    points = _in_space(others.centers_of_mass[there], spacing)
+    queries = _in_space(objects.centers_of_mass, spacing)
+    nearest = there[nearest_points(points, queries)]
     return _box_distance(objects.boxes * spacing[:, None], others.boxes[nearest] * spacing[:, None])
 
 
@@ -60,3 +61,8 @@ def _box_distance(first: NDArray[np.float64], second: NDArray[np.float64]) -> ND
     diagonal = ((stops.max(0) - starts.min(0)) ** 2).sum(1)
     distances: NDArray[np.float64] = 1 - common / (volumes - common) + apart / diagonal
     return distances
+
+
+def _in_space(places: NDArray[np.float64], spacing: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return positions (n, ndim) in voxels as (n, 3) in units of the spacing."""
+    return np.pad(places * spacing, ((0, 0), (3 - places.shape[1], 0)))

@@ -150,8 +150,9 @@ def instance_cells(
     if ignore is not None:
         voxels[0] -= np.count_nonzero(ignore)
         cells[ignore] = -1
-    predicted, truth, central = rows.T
-    return InstanceCells(cells, predicted, truth, central == 1, voxels, predicted_objects, true_objects)
+    predicted, halves = np.ascontiguousarray(rows.T)
+    central = halves % 2 == 1
+    return InstanceCells(cells, predicted, halves // 2, central, voxels, predicted_objects, true_objects)
 
 
 def _check_dense(ids: NDArray[Any], name: str) -> None:
