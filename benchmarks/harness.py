@@ -30,7 +30,7 @@ import numba
 
 RESULTS = Path(__file__).resolve().parent / "results"
 PERFORMANCE = RESULTS.parents[1] / "docs" / "performance.md"
-PARTS = ("malis", "tree")
+PARTS = ("malis", "tree", "instance")
 """Of docs/performance.md, in order; each benchmark writes its own."""
 MIB = 1 << 20
 

@@ -193,12 +193,12 @@ class InstanceLoss(_InstanceLossBase):
     center_offset : float, optional
         How far a center reaches from its middle along every axis. Original: 5 voxels along the longest axis,
         less along shorter ones, the default of the code. Corrected: 3, in units of `spacing`, the default
-        that paper and README name.
+        that README and docstring name.
     exclude_true_positives : bool
         Whether the segment of a true object leaves out voxels of other true objects; True.
     rates : bool, optional
         Whether `false` and `missed` are divided by the number of predicted and of true objects. Original:
-        False, as in the code. Corrected: True, as in the paper.
+        False, as in the code. Corrected: True, as the paper's abstract has it.
     over : "instance" or "data"
         Whether `reduction` goes over all instances of the batch or over those of each volume, the volumes
         being averaged.

@@ -20,7 +20,7 @@ AnyLoss: TypeAlias = SegmentLoss | Callable[[Tensor, Tensor], Tensor]
 ORIGINAL_COMPONENTS = 50
 ORIGINAL_TOO_MANY = 50.0
 ORIGINAL_OFFSET = 5.0
-"""Of the published code; its docstring and README say 3, the paper's centers are 7 voxels wide."""
+"""Of the published code; its docstring and README say 3, centers 7 voxels wide."""
 CORRECTED_OFFSET = 3.0
 
 
