@@ -19,7 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -111,6 +112,25 @@ def peak_memory_mib(call: Callable[[], object]) -> float | None:
     before = _status_kib(status, "VmRSS")
     call()
     return max(0, _status_kib(status, "VmHWM") - before) * 1024 / MIB
+
+
+@contextmanager
+def memory_kept() -> Iterator[None]:
+    """Let the C library keep what is freed, as it does below 32 MiB anyway.
+
+    Above that each array is handed out by the system and cleared page by page, which takes as long as a pass
+    over it; where the system is a guest that returns free memory to its host, several times as long.
+    """
+    mmap_most, trim_threshold = -4, -1  # parameters of mallopt, malloc.h
+    library = ctypes.CDLL("libc.so.6")
+    library.mallopt(mmap_most, 0)
+    library.mallopt(trim_threshold, -1)
+    try:
+        yield
+    finally:
+        library.mallopt(mmap_most, 65536)
+        library.mallopt(trim_threshold, 128 << 10)
+        library.malloc_trim(0)
 
 
 def _status_kib(status: Path, field: str) -> int:

@@ -42,19 +42,19 @@ def _keys_of_bits(bits: NDArray[np.int32], keys: NDArray[np.uint32]) -> None:
 
 
 def sort_by_key(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Sort words by their upper 32 bits, stable; `words` serves as scratch.
-
-    The array is made here and not in the kernel: NumPy asks the system for huge pages, Numba does not.
-    """
-    return _radix_sort(words, np.empty_like(words))
+    """Sort words by their upper 32 bits, stable; `words` serves as scratch."""
+    # Made here and not in the kernel: NumPy asks the system for huge pages, Numba does not.
+    return sort_between(words, np.empty_like(words))[0]
 
 
 @njit(cache=True, nogil=True)
-def _radix_sort(words: NDArray[np.uint64], out: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Sort between two arrays and return the one that holds the result.
+def sort_between(
+    words: NDArray[np.uint64], out: NDArray[np.uint64]
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Sort to and fro between two arrays; return the one that holds the result, and the other one.
 
-    Least significant digit first. The digits of all passes are counted in one reading, and a digit that all
-    keys share (the exponent of saturated predictions, say) costs no pass.
+    Radix sort, least significant digit first. The digits of all passes are counted in one reading, and a
+    digit that all keys share (the exponent of saturated predictions, say) costs no pass.
     """
     n_passes = 3
     counts = np.zeros((n_passes, DIGITS), np.int64)
@@ -79,4 +79,4 @@ def _radix_sort(words: NDArray[np.uint64], out: NDArray[np.uint64]) -> NDArray[n
             places[digit] = place + 1
             out[place] = word
         words, out = out, words
-    return words
+    return words, out

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from objectwise.kernels.cycles import EXISTS, FIRST
 from objectwise.kernels.edge_lists import channel_bits, edge_ends, edge_states, edges_to_sort
-from objectwise.kernels.edge_order import sort_by_key
+from objectwise.kernels.edge_order import sort_between, sort_by_key
 from objectwise.kernels.edges import voxel_steps
 from objectwise.kernels.label_pairs import (
     ROOM,
@@ -51,15 +51,17 @@ def constrained_counts(
 ) -> tuple[EdgeCounts, EdgeCounts]:
     """Return the within-object and the across-object pairs.
 
-    `keys` (k, z, y, x) ascend where affinities descend, see `order_keys`.
+    `keys` (k, z, y, x) ascend where affinities descend, see `order_keys`. They are used up: memory that the
+    system has to hand out and clear again costs as much as a pass of the sort.
     """
     states = edge_states(labels, offsets)
     within, across = edges_to_sort(keys, states, offsets)
     del states
     steps, flat_labels = voxel_steps(labels.shape, offsets), labels.reshape(-1)
     parents = labelled_singletons(flat_labels)
-    within = sort_by_key(within)
-    positive = counts_within(within, steps, parents)
+    order, spare = sort_between(within, _words_over(keys, within.size))
+    del within
+    positive = counts_within(order, steps, parents, spare.view(np.int64))
     return positive, counts_between(across, steps, parents, flat_labels)[1]
 
 
@@ -119,12 +121,21 @@ def _scatter(edges: NDArray[np.int64], pairs: NDArray[np.int64], out: NDArray[np
 
 
 def counts_within(
-    order: NDArray[np.uint64], steps: NDArray[np.int64], parents: NDArray[np.int32]
+    order: NDArray[np.uint64], steps: NDArray[np.int64], parents: NDArray[np.int32], pairs: NDArray[np.int64]
 ) -> EdgeCounts:
-    """Return the pairs of a forest of sorted within-object edges, which are used up; `parents` are joined."""
-    pairs = np.empty(min(order.size, parents.size), np.int64)
+    """Return the pairs of a forest of sorted within-object edges; `parents` are joined.
+
+    The result lies in `order`, which is used up, and in `pairs`.
+    """
     n_merges = _join_within(order, steps, parents, pairs)
     return EdgeCounts(order[:n_merges].view(np.int64), pairs[:n_merges])
+
+
+def _words_over(keys: NDArray[np.uint32], size: int) -> NDArray[np.uint64]:
+    """Return an array of `size` words, in the place of `keys` if they are large enough."""
+    if 2 * size > keys.size:
+        return np.empty(size, np.uint64)
+    return keys.reshape(-1)[: 2 * size].view(np.uint64)
 
 
 def _counts_of(
