@@ -75,14 +75,17 @@ class MapCache:
         does not change the file.
         """
         array, into_framework = as_array(labels)
-        path = self.path(array)
+        facts = self._facts(array)
+        path = self._path(facts)
         if not path.exists():
-            self._write(path, np.asarray(self.function(array, **self.options)), array)
-        return into_framework(_read(path, self._facts(array)))
+            _write(path, np.asarray(self.function(array, **self.options)), facts)
+        return into_framework(_read(path, facts))
 
     def path(self, labels: Any) -> Path:
         """Return the file of a label image's map, whether or not it is there."""
-        facts = self._facts(as_array(labels)[0])
+        return self._path(self._facts(as_array(labels)[0]))
+
+    def _path(self, facts: dict[str, Any]) -> Path:
         return self.folder / f"{_digest(facts['made_by'].encode())}-{facts['labels']}.npy"
 
     def read(self, path: str | Path, labels: Any) -> Any:
@@ -100,20 +103,21 @@ class MapCache:
         """Return what a file says about itself."""
         return {"made_by": self._made_by, "labels": labels_digest(labels), "shape": list(labels.shape)}
 
-    def _write(self, path: Path, values: NDArray[Any], labels: NDArray[Any]) -> None:
-        facts = json.dumps(self._facts(labels)).encode()
-        with replaced_file(path) as partial, partial.open("wb") as file:
-            np.save(file, values, allow_pickle=False)
-            # Behind the map, where NumPy does not look: a renamed file is still known for what it is.
-            np.save(file, np.frombuffer(facts, np.uint8), allow_pickle=False)
+
+def _write(path: Path, values: NDArray[Any], facts: dict[str, Any]) -> None:
+    with replaced_file(path) as partial, partial.open("wb") as file:
+        np.save(file, values, allow_pickle=False)
+        # Behind the map, where NumPy does not look: a renamed file is still known for what it is.
+        np.save(file, np.frombuffer(json.dumps(facts).encode(), np.uint8), allow_pickle=False)
 
 
 def labels_digest(labels: NDArray[Any]) -> str:
     """Return a digest of the content of labels, whatever integers or booleans hold it."""
-    if labels.dtype.kind in "iu" and labels.size and labels.min() >= 0 and labels.max() <= 255:
-        labels = labels.astype(np.uint8)  # most labels fit, and an eighth of the bytes is hashed
+    if labels.dtype.kind in "iu":
+        small = labels.astype(np.uint8, copy=False)  # most labels fit, and an eighth of the bytes is hashed
+        labels = small if small is labels or np.array_equal(small, labels) else labels
     elif labels.dtype == np.bool_:
-        labels = labels.view(np.uint8)
+        labels = np.ascontiguousarray(labels).view(np.uint8)
     header = f"{labels.dtype.str} {labels.shape}".encode()
     return _digest(header, np.ascontiguousarray(labels).data)
 

@@ -7,6 +7,7 @@ and filling classes get and what an ignored voxel does stands in `region_wise_ma
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from objectwise.checks import check_choice
 from objectwise.errors import ArgumentError, ShapeError
 from objectwise.maps.class_labels import ClassLabels, read_class_labels
-from objectwise.maps.distances import distances_within, signed_distances
+from objectwise.maps.distances import distances_within, in_threads, signed_distances
 
 Map = NDArray[np.float32]
 SIDES = ("distance", "normalized", "constant")
@@ -85,15 +86,30 @@ def region_wise_map(
     )
     first = _first_channel(classes, include_background)
     maps = np.empty((classes.n_samples, classes.n_classes - first, *classes.spatial), np.float32)
-    for sample, target in enumerate(maps):
-        if outside == "constant" and classes.indices is not None:
-            _fill_from_one_pass(target, classes, sample, first, inside)
-        else:
-            for channel, values in enumerate(target, start=first):
-                _fill_from_mask(values, classes.mask(sample, channel), classes.spacing, inside, outside)
-        ignored = classes.ignored(sample)
-        if ignored is not None:
-            target[:, ignored] = 0
+    if outside == "constant" and classes.indices is not None:
+        in_threads(
+            [
+                partial(
+                    _fill_from_one_pass, target=target, classes=classes, sample=n, first=first, inside=inside
+                )
+                for n, target in enumerate(maps)
+            ]
+        )
+    else:
+        in_threads(
+            [
+                partial(
+                    _fill_from_mask,
+                    values=maps[n, c],
+                    mask=partial(classes.mask, n, c + first),
+                    spacing=classes.spacing,
+                    inside=inside,
+                    outside=outside,
+                )
+                for n, c in np.ndindex(maps.shape[:2])
+            ]
+        )
+    _forget_ignored(maps, classes)
     return classes.finish(maps)
 
 
@@ -224,14 +240,27 @@ def hausdorff_map(
     if not 0 < alpha < np.inf:
         raise ArgumentError(f"`alpha` must be positive and finite, got {alpha}")
 
-    def powers(distances: Map) -> Map:
-        np.abs(distances, out=distances)
-        return np.power(distances, np.float32(alpha), out=distances) if alpha != 1 else distances
-
     classes = read_class_labels(
         labels, n_classes, spacing=spacing, ignore_label=ignore_label, spatial_dims=spatial_dims
     )
-    return classes.finish(_distance_maps(classes, include_background, powers))
+    first = _first_channel(classes, include_background)
+    maps = np.empty((classes.n_samples, classes.n_classes - first, *classes.spatial), np.float32)
+
+    def fill(sample: int, channel: int, threads: int) -> None:
+        values = maps[sample, channel]
+        mask = partial(classes.mask, sample, channel + first)
+        _fill_from_mask(
+            threads, values=values, mask=mask, spacing=classes.spacing, inside="distance", outside="distance"
+        )
+        np.abs(values, out=values)
+        if alpha == 2:  # the power of floats takes longer than the distances
+            np.square(values, out=values)
+        elif alpha != 1:
+            np.power(values, np.float32(alpha), out=values)
+
+    in_threads([partial(fill, n, c) for n, c in np.ndindex(maps.shape[:2])])
+    _forget_ignored(maps, classes)
+    return classes.finish(maps)
 
 
 def class_weight_map(
@@ -275,30 +304,47 @@ def _first_channel(classes: ClassLabels, include_background: bool) -> int:
     return 1
 
 
-def _fill_from_one_pass(target: Map, classes: ClassLabels, sample: int, first: int, inside: str) -> None:
+def _fill_from_one_pass(
+    threads: int, *, target: Map, classes: ClassLabels, sample: int, first: int, inside: str
+) -> None:
     """Write a map that needs no distance outside: one transform serves all classes, which do not overlap."""
     assert classes.indices is not None
     indices = classes.indices[sample]
-    distances = None if inside == "constant" else distances_within(indices, classes.spacing)
+    distances = None if inside == "constant" else distances_within(indices, classes.spacing, threads)
     for channel, values in enumerate(target, start=first):
         mask = indices == channel
         values[...] = 1
-        if distances is None:
-            values[mask] = -1
-        else:
-            values[mask] = 0 - _scaled(distances[mask], inside)  # no negative zeros
+        # 0 - x, not -x: no negative zeros.
+        values[mask] = -1 if distances is None else 0 - _scaled(distances[mask], inside)
 
 
 def _fill_from_mask(
-    values: Map, mask: NDArray[np.bool_], spacing: tuple[float, ...], inside: str, outside: str
+    threads: int,
+    *,
+    values: Map,
+    mask: Callable[[], NDArray[np.bool_]],
+    spacing: tuple[float, ...],
+    inside: str,
+    outside: str,
 ) -> None:
     """Write the map of one class from its mask alone."""
+    region = mask()  # made here, so that no more of them are in memory than threads
     if inside == outside == "constant":
-        values[...] = np.where(mask, np.float32(-1), np.float32(1))
+        values[...] = np.where(region, np.float32(-1), np.float32(1))
         return
-    distances = signed_distances(mask, spacing)
-    values[mask] = 0 - _scaled(-distances[mask], inside)
-    values[~mask] = _scaled(distances[~mask], outside)
+    distances = signed_distances(region, spacing, threads)
+    if inside == outside == "distance":
+        values[...] = distances if np.isfinite(distances.flat[0]) else 0
+        return
+    values[region] = 0 - _scaled(-distances[region], inside)
+    values[~region] = _scaled(distances[~region], outside)
+
+
+def _forget_ignored(maps: Map, classes: ClassLabels) -> None:
+    for sample, target in enumerate(maps):
+        ignored = classes.ignored(sample)
+        if ignored is not None:
+            target[:, ignored] = 0
 
 
 def _scaled(distances: Map, kind: str) -> Map:
@@ -309,21 +355,6 @@ def _scaled(distances: Map, kind: str) -> Map:
     if kind == "distance":
         return distances if np.isfinite(largest) else np.zeros_like(distances)
     return distances / largest if np.isfinite(largest) else np.ones_like(distances)
-
-
-def _distance_maps(classes: ClassLabels, include_background: bool, of_distances: Callable[[Map], Map]) -> Map:
-    """Return a function of the signed distances of each class; 0 where there is no border or no label."""
-    first = _first_channel(classes, include_background)
-    maps = np.zeros((classes.n_samples, classes.n_classes - first, *classes.spatial), np.float32)
-    for sample, target in enumerate(maps):
-        for channel, values in enumerate(target, start=first):
-            distances = signed_distances(classes.mask(sample, channel), classes.spacing)
-            if np.isfinite(distances.flat[0]):
-                values[...] = of_distances(distances)
-        ignored = classes.ignored(sample)
-        if ignored is not None:
-            target[:, ignored] = 0
-    return maps
 
 
 def _checked_weights(weights: Sequence[float], n_classes: int) -> NDArray[np.float64]:
