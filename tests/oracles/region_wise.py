@@ -33,12 +33,27 @@ def region_wise_map(
     return maps
 
 
-def boundary_map_with_the_fault(masks: np.ndarray) -> np.ndarray:
-    """Return the map of jmlipman's BoundaryLoss, whose absent class takes the distances of the class before."""
-    maps = np.zeros(masks.shape)
+def published_boundary_map(masks: np.ndarray) -> np.ndarray:
+    """Return the map of jmlipman's BoundaryLoss, float32, with its two faults.
+
+    A class that is absent takes the distances of the class before; one that fills the patch has the distances
+    that SciPy gives where there is no border, to a voxel outside the first corner.
+    """
+    maps = np.zeros(masks.shape, np.float32)
     for sample, channel in np.ndindex(masks.shape[:2]):
         mask = masks[sample, channel]
         if mask.any():
             within, beyond = distance_transform_edt(mask), distance_transform_edt(~mask)
         maps[sample, channel] = beyond * ~mask - within * mask
+    return maps
+
+
+def published_rectified_map(masks: np.ndarray) -> np.ndarray:
+    """Return the map of jmlipman's RWLoss, float32: a class that fills the patch has SciPy's distances."""
+    maps = np.ones(masks.shape, np.float32)
+    for sample, channel in np.ndindex(masks.shape[:2]):
+        mask = masks[sample, channel]
+        distances = distance_transform_edt(mask).astype(np.float32)
+        if mask.any():
+            maps[sample, channel] = np.where(mask, -distances / distances.max(), 1)
     return maps
