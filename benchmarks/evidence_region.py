@@ -47,15 +47,22 @@ RATE = 2e-3
 TOLERANCE = 2.0  # voxels
 EPOCHS = 100  # of Gradual: the training is divided into as many
 
-LOSSES: dict[str, Callable[[], nn.Module]] = {
-    "cross-entropy": SoftmaxCrossEntropyLoss,
-    "Dice": SoftDiceLoss,
-    "boundary": BoundaryLoss,
-    "region-wise": RegionWiseLoss,
-    "Dice + boundary, Equal": lambda: CombinedLoss([SoftDiceLoss(), BoundaryLoss()], Equal()),
-    "Dice + boundary, Gradual": lambda: CombinedLoss([SoftDiceLoss(), BoundaryLoss()], Gradual(EPOCHS)),
-    "Dice + region-wise, Equal": lambda: CombinedLoss([SoftDiceLoss(), RegionWiseLoss()], Equal()),
-    "Dice + region-wise, Gradual": lambda: CombinedLoss([SoftDiceLoss(), RegionWiseLoss()], Gradual(EPOCHS)),
+# Each is given the number of spatial axes. The distances of a boundary loss are voxels, tens of them, beside a
+# Dice of 1 at most; the last one counts 50 voxels as 1.
+LOSSES: dict[str, Callable[[int], nn.Module]] = {
+    "cross-entropy": lambda _: SoftmaxCrossEntropyLoss(),
+    "Dice": lambda _: SoftDiceLoss(),
+    "boundary": lambda _: BoundaryLoss(),
+    "region-wise": lambda _: RegionWiseLoss(),
+    "Dice + boundary, Equal": lambda _: CombinedLoss([SoftDiceLoss(), BoundaryLoss()], Equal()),
+    "Dice + boundary, Gradual": lambda _: CombinedLoss([SoftDiceLoss(), BoundaryLoss()], Gradual(EPOCHS)),
+    "Dice + region-wise, Equal": lambda _: CombinedLoss([SoftDiceLoss(), RegionWiseLoss()], Equal()),
+    "Dice + region-wise, Gradual": lambda _: CombinedLoss(
+        [SoftDiceLoss(), RegionWiseLoss()], Gradual(EPOCHS)
+    ),
+    "Dice + boundary / 50, Equal": lambda ndim: CombinedLoss(
+        [SoftDiceLoss(), BoundaryLoss(spacing=(0.02,) * ndim)], Equal()
+    ),
 }
 
 
@@ -165,7 +172,12 @@ def main() -> None:
             for loss in missing:
                 network = small_unet(classes.data, seed)
                 seconds = train(
-                    network, classes.data, objective(LOSSES[loss]()), steps=STEPS, rate=RATE, seed=seed
+                    network,
+                    classes.data,
+                    objective(LOSSES[loss](len(classes.data.patch))),
+                    steps=STEPS,
+                    rate=RATE,
+                    seed=seed,
                 )
                 key = {"data": name, "loss": loss, "seed": seed, "steps": STEPS, "seconds": seconds}
                 entries.add(key | scores_of(network, classes), facts)
