@@ -2,6 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/bench_malis.py           # about five minutes
     OMP_NUM_THREADS=1 python benchmarks/bench_malis.py --quick   # the first table only
+    OMP_NUM_THREADS=1 python benchmarks/bench_malis.py --large   # one step of the loss on 512^3 voxels, no more
 
 The yardstick is one call of `np.sort` on the float32 values of all edges inside the volume, taken in turns with
 what it is compared to. Prints every claim beside its limit, writes `benchmarks/results/malis.*` and its part
@@ -288,8 +289,44 @@ def page(facts: dict[str, Any], claims: Sequence[Claim], times: dict[str, float]
     )
 
 
+def bench_large() -> str:
+    """Take one step of the loss on 512^3 voxels of noise around cubes, and say what it needed."""
+    import torch
+
+    from objectwise.losses import MalisLoss
+
+    torch.set_num_threads(1)
+    n = 512
+    cube = torch.arange(n) // 24
+    labels = 1 + cube[:, None, None] * n * n + cube[None, :, None] * n + cube
+    labels[::24] = 0
+    logits = torch.from_numpy(
+        np.random.default_rng(0).standard_normal((1, len(OFFSETS), n, n, n), np.float32)
+    )
+    for channel in range(len(OFFSETS)):
+        logits[0, channel] += 4 * (labels == labels.roll(1, channel)) - 2
+    logits.requires_grad_()
+    seconds = 0.0
+
+    def step() -> None:
+        nonlocal seconds
+        start = time.perf_counter()
+        MalisLoss(OFFSETS)(logits, labels[np.newaxis]).backward()
+        seconds = time.perf_counter() - start
+
+    peak = peak_memory_mib(step)
+    inputs = (logits.nbytes + labels.nbytes) / harness.MIB
+    return (
+        f"MalisLoss on {n}^3 voxels, forward and backward: {seconds:.0f} s, "
+        f"{peak or 0:.0f} MiB beyond {inputs:.0f} MiB of inputs\n"
+    )
+
+
 def main() -> None:
     """Run, print, write."""
+    if "--large" in sys.argv:
+        sys.stdout.write(bench_large())
+        return
     quick = "--quick" in sys.argv
     data, saturated = tissue((128,) * 3, 300), tissue((128,) * 3, 300, saturated=True)
     claims = [*bench_counts(data, saturated), *bench_threads(data), *bench_loss(data), *bench_memory(data)]

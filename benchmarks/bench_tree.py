@@ -31,6 +31,7 @@ from objectwise.kernels import maximin_tree as kernel
 from objectwise.kernels.edge_lists import edges_to_sort
 from objectwise.kernels.edge_order import order_keys, sort_by_key
 from objectwise.kernels.edges import voxel_steps
+from objectwise.kernels.scattered import values_at
 
 OFFSETS = Neighborhood.nearest(3)
 OURS, OURS_AS_HIGRA = "objectwise, maximin_tree", "objectwise, maximin_tree and ultrametric"
@@ -120,7 +121,7 @@ def phases(affinities: NDArray[np.float32]) -> dict[str, float]:
         )
         timed(
             "values: affinities of the edges",
-            lambda e=edges: kernel.values_at(affinities.reshape(-1), e),
+            lambda e=edges: values_at(affinities.reshape(-1), e),
         )
     return {name: median(values[1:]) for name, values in totals.items()}
 

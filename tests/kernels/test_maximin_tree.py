@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 
 from objectwise.graph.axes import as_channels, as_steps
 from objectwise.kernels.edge_order import order_keys
-from objectwise.kernels.maximin_tree import ROOT, attached_voxels, spanning_forest, values_at
+from objectwise.kernels.maximin_tree import ROOT, attached_voxels, spanning_forest
 from tests.oracles.graph import edges_of, merges
 from tests.strategies import labelled_graphs
 
@@ -53,12 +52,3 @@ def test_a_chain_long_enough_to_be_fetched_ahead_is_joined_in_order():
     inside = np.arange(1, 500)
     expected = inside[np.argsort(-affinities[0, 0, 1:], kind="stable")]
     np.testing.assert_array_equal(forest.edges, expected)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_values_are_those_at_the_places(dtype):
-    values, places = np.random.default_rng(0).random(90).astype(dtype), np.arange(89, -1, -2)
-    found = values_at(values, places)
-    assert found.dtype == dtype
-    np.testing.assert_array_equal(found, values[places])
-    assert values_at(values, np.empty(0, np.int64)).shape == (0,)

@@ -16,6 +16,7 @@ from objectwise.graph.pair_curve import PairCurve, pair_curve_of
 from objectwise.kernels import maximin_tree as kernel
 from objectwise.kernels.edge_lists import most_voxels
 from objectwise.kernels.edge_order import order_keys
+from objectwise.kernels.scattered import values_at
 
 
 class BinaryPartitionTree(NamedTuple):
@@ -286,5 +287,5 @@ def maximin_tree(affinities: NDArray[Any], offsets: Offsets) -> MaximinTree:
             "build the tree of a large volume block by block"
         )
     forest = kernel.spanning_forest(as_channels(order_keys(affinities)), as_steps(table))
-    of_merges = kernel.values_at(np.ascontiguousarray(affinities).reshape(-1), forest.edges)
+    of_merges = values_at(np.ascontiguousarray(affinities).reshape(-1), forest.edges)
     return MaximinTree._unchecked(shape, table, forest.edges, of_merges, forest.parents, forest.merges)

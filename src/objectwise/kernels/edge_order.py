@@ -51,7 +51,7 @@ def sort_by_key(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
 def sort_between(
     words: NDArray[np.uint64], out: NDArray[np.uint64]
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Sort to and fro between two arrays; return the one that holds the result, and the other one.
+    """Sort back and forth between two arrays; return the one that holds the result, and the other one.
 
     Radix sort, least significant digit first. The digits of all passes are counted in one reading, and a
     digit that all keys share (the exponent of saturated predictions, say) costs no pass.

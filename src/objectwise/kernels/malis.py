@@ -29,6 +29,7 @@ from objectwise.kernels.label_pairs import (
     no_histograms,
 )
 from objectwise.kernels.prefetch import AHEAD, prefetch
+from objectwise.kernels.scattered import scaled_at
 from objectwise.kernels.union_find import contract, find, join
 
 
@@ -108,16 +109,8 @@ def unconstrained_counts(
 def dense(counts: EdgeCounts, shape: tuple[int, ...]) -> NDArray[np.uint64]:
     """Return the pairs of every edge of affinities of a shape."""
     pairs = np.zeros(shape, np.uint64)
-    _scatter(counts.edges, counts.pairs, pairs.reshape(-1))
+    scaled_at(pairs.reshape(-1), counts.edges, counts.pairs, 1)
     return pairs
-
-
-@njit(cache=True, nogil=True)
-def _scatter(edges: NDArray[np.int64], pairs: NDArray[np.int64], out: NDArray[np.uint64]) -> None:
-    for i in range(edges.size):
-        if i + AHEAD < edges.size:
-            prefetch(out, edges[i + AHEAD])
-        out[edges[i]] = np.uint64(pairs[i])
 
 
 def counts_within(
