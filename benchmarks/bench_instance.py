@@ -28,7 +28,7 @@ from objectwise.losses import BlobLoss, CCDiceLoss, InstanceLoss
 from objectwise.maps import connected_components, voronoi_regions
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from tests.oracles import instances as oracle  # noqa: E402
+from tests.oracles import instances as oracle
 
 REPEATS = 9
 FOREGROUND = 0.05
@@ -56,7 +56,9 @@ def problem(n: int, side: int) -> tuple[Tensor, Tensor]:
     """Return logits (1, 1, side, side, side) float32 and a target of n objects each."""
     noise = np.random.default_rng(2).normal(0, 0.3, (side,) * 3)
     logits = np.where(balls(n, side, 1), 2.0, -2.0) + noise
-    return torch.from_numpy(logits.astype(np.float32))[None, None], torch.from_numpy(balls(n, side, 0))[None, None]
+    return torch.from_numpy(logits.astype(np.float32))[None, None], torch.from_numpy(balls(n, side, 0))[
+        None, None
+    ]
 
 
 def step(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, target: Tensor) -> Tensor:
@@ -93,7 +95,10 @@ def bench_growth() -> list[Claim]:
     problems = {n: problem(n, 128) for n in (10, 100, 1000, 10_000)}
     calls = {str(n): (lambda p=pair: step(InstanceLoss(), *p)) for n, pair in problems.items()}
     seconds = fastest(calls)
-    claims = [Claim(f"InstanceLoss, 128^3, {int(n):,} instances", s * 1e3, NO_LIMIT, "ms") for n, s in seconds.items()]
+    claims = [
+        Claim(f"InstanceLoss, 128^3, {int(n):,} instances", s * 1e3, NO_LIMIT, "ms")
+        for n, s in seconds.items()
+    ]
     ratio = max(seconds.values()) / min(seconds.values())
     return [*claims, Claim("10 to 10,000 instances, slowest against fastest", ratio, 1.5, "x")]
 
@@ -107,7 +112,14 @@ def bench_memory() -> list[Claim]:
     if peak is None:
         return []
     copies = (peak * MIB - size) / size
-    return [Claim("InstanceLoss, 160^3, peak memory beyond input and gradient", copies, 3, "copies of the prediction")]
+    return [
+        Claim(
+            "InstanceLoss, 160^3, peak memory beyond input and gradient",
+            copies,
+            3,
+            "copies of the prediction",
+        )
+    ]
 
 
 def loop(kind: str) -> Callable[[Tensor, Tensor], Tensor]:
@@ -136,7 +148,9 @@ def bench_loops() -> list[Claim]:
         name = f"{loss.__name__}, 96^3, 200 instances"
         claims += [
             Claim(name, seconds * 1e3, NO_LIMIT, "ms"),
-            Claim(f"{name}, against a loop over instances", slow / seconds, 20, "times faster", at_least=True),
+            Claim(
+                f"{name}, against a loop over instances", slow / seconds, 20, "times faster", at_least=True
+            ),
         ]
     return claims
 

@@ -208,14 +208,33 @@ def add_to_cells(
 
 
 @njit(cache=True, nogil=True)
-def quadratic_in_cells(
+def logit_gradient(
     cells: NDArray[np.int32],
-    values: NDArray[np.floating],
-    coefficients: NDArray[np.floating],
+    probabilities: NDArray[np.floating],
+    gradients: NDArray[np.float64],
     out: NDArray[np.floating],
 ) -> None:
-    """Evaluate a + b v + c v^2 at every voxel, (a, b, c) being the row of its cell; negative is the last."""
+    """Write the gradient of every logit, given its cell's, (cells, 3); a negative cell is the last one.
+
+    The sums are those of p, -log p and -log(1 - p), whose slopes by the logit are p (1 - p), p - 1 and p.
+    """
     for i in range(cells.size):
         cell = cells[i]
-        v = values[i]
-        out[i] = coefficients[cell, 0] + v * (coefficients[cell, 1] + v * coefficients[cell, 2])
+        p = np.float64(probabilities[i])
+        rise = gradients[cell, 2] + gradients[cell, 0] * (1.0 - p)
+        out[i] = p * rise + gradients[cell, 1] * (p - 1.0)
+
+
+@njit(cache=True, nogil=True)
+def add_rows(
+    source: NDArray[np.float64],
+    sources: NDArray[np.int64],
+    targets: NDArray[np.int64],
+    out: NDArray[np.float64],
+) -> None:
+    """Add row `sources[i]` of one table (n, 3) to row `targets[i]` of another, for every i."""
+    for i in range(sources.size):
+        a, b = sources[i], targets[i]
+        out[b, 0] += source[a, 0]
+        out[b, 1] += source[a, 1]
+        out[b, 2] += source[a, 2]

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from objectwise.kernels.instances import add_to_cells, quadratic_in_cells
+from objectwise.kernels.instances import add_rows, add_to_cells, logit_gradient
 
 # Voxels worked on at a time: they stay in the cache of a core between two operations, and PyTorch, which
 # splits arrays of 2^15 elements and more among threads, does not spend its time waking them up.
@@ -24,16 +25,42 @@ LEAST_PROBABILITY = 1e-12  # likewise, where the slope of the logarithm is taken
 
 
 class CellSums(NamedTuple):
-    """Of every cell, (c,) float64: what its voxels' probabilities p add up to."""
+    """What the probabilities p of the voxels of every cell, or group of cells, add up to."""
 
-    probability: Tensor
-    """Sum of p."""
-    if_positive: Tensor
-    """Sum of -log p, the cross-entropy if the cell is foreground."""
-    if_negative: Tensor
-    """Sum of -log(1 - p), the cross-entropy if the cell is background."""
-    square: Tensor
-    """Sum of p^2 in value; the gradient is that of p times a constant p, once, as in a detached product."""
+    table: Tensor
+    """(c, 3) float64"""
+    logarithms: bool
+    """Whether the table holds cross-entropies; else it holds squares."""
+
+    @property
+    def probability(self) -> Tensor:
+        """Sum of p."""
+        return self.table[:, 0]
+
+    @property
+    def if_positive(self) -> Tensor:
+        """Sum of -log p, the cross-entropy if the cell is foreground; without logarithms nothing of use."""
+        return self.table[:, 1]
+
+    @property
+    def if_negative(self) -> Tensor:
+        """Sum of -log(1 - p), the cross-entropy if the cell is background; without logarithms 0."""
+        return self.table[:, 2]
+
+    @property
+    def square(self) -> Tensor:
+        """Sum of p^2, without logarithms; the gradient is that of p times a constant p, as if detached."""
+        return self.table[:, 1]
+
+    def grouped(
+        self, cells: Tensor, groups: Tensor, sizes: tuple[int, ...]
+    ) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Add up groups of cells: cell `cells[i]` belongs to group `groups[i]`, and may to others as well.
+
+        Returns the three columns of the first `sizes[0]` groups, of the next `sizes[1]`, and so on.
+        """
+        columns = _Grouped.apply(self.table, cells, groups, sizes)  # type: ignore[no-untyped-call]
+        return [(columns[i], columns[i + 1], columns[i + 2]) for i in range(0, len(columns), 3)]
 
 
 def cell_sums(
@@ -50,25 +77,21 @@ def cell_sums(
     n_cells : int
     from_logits : bool
     logarithms : bool
-        Whether the cross-entropies are needed; without, they are zeros.
+        Whether cross-entropies are needed, or squares.
 
     Returns
     -------
     CellSums
         float64, whatever the dtype of `values`: a sum over millions of float32 numbers would drift.
     """
-    first, second, third = _CellSums.apply(  # type: ignore[no-untyped-call]
+    table = _CellSums.apply(  # type: ignore[no-untyped-call]
         values, cells, n_cells, from_logits, logarithms
     )
-    if not logarithms:
-        return CellSums(first, third, third, second)
-    nothing = torch.zeros_like(first)
-    # -log sigmoid(x) = softplus(x) - x: with logits the third sum is that of x itself.
-    return CellSums(first, second - third if from_logits else third, second, nothing)
+    return CellSums(table, logarithms)
 
 
 class _CellSums(torch.autograd.Function):
-    """Sums (3, cells) of p, -log(1 - p), and the logit or -log p; without logarithms p, p^2 and nothing."""
+    """Sums (cells, 3) of p, -log p and -log(1 - p); without logarithms of p, p^2 and nothing."""
 
     @staticmethod
     def forward(  # noqa: PLR0917
@@ -77,43 +100,85 @@ class _CellSums(torch.autograd.Function):
         ctx.save_for_backward(values, cells)
         ctx.options = from_logits, logarithms
         # One cell more than there are takes what is ignored.
-        sums = torch.zeros(n_cells + 1, 3, dtype=torch.float64, device=values.device)
+        sums = _zeros(n_cells + 1, values.device)
         for slab, place in _slabs(values.reshape(-1), cells.reshape(-1)):
             p = slab.sigmoid() if from_logits else slab
             if not logarithms:
                 _add(sums, place, (p, p * p, torch.zeros_like(p)))
             elif from_logits:
-                _add(sums, place, (p, functional.softplus(slab), slab))
+                negative = functional.softplus(slab)
+                _add(sums, place, (p, negative - slab, negative))
             else:
-                negative = -torch.log1p(-slab).clamp_min(LEAST_LOG)
-                _add(sums, place, (p, negative, -slab.log().clamp_min(LEAST_LOG)))
-        return sums[:n_cells].T
+                positive = -slab.log().clamp_min(LEAST_LOG)
+                _add(sums, place, (p, positive, -torch.log1p(-slab).clamp_min(LEAST_LOG)))
+        return sums[:n_cells]
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
         values, cells = ctx.saved_tensors
         from_logits, logarithms = ctx.options
-        # Nothing flows to what is ignored, whose cell is the last.
-        of_cells = functional.pad(gradients[0].T, (0, 0, 0, 1)).to(values.dtype).contiguous()
-        if logarithms and from_logits:
-            # dp = p (1 - p), d(-log(1 - p)) = p, dx = 1: a quadratic in p, whose coefficients are cells'.
-            g, negative, identity = of_cells.unbind(1)
-            of_cells = torch.stack([identity, g + negative, -g], 1)
+        of_cells = _zeros(len(gradients[0]) + 1, values.device)  # nothing flows to what is ignored, the last
+        if values.device.type == "cpu":
+            of_cells.numpy()[:-1] = gradients[0].numpy()
+        else:
+            of_cells[:-1] = gradients[0]
         gradient = torch.empty(values.shape, dtype=values.dtype, device=values.device)
         pieces = torch.split(gradient.view(-1), _step(values))
         for piece, (slab, place) in zip(pieces, _slabs(values.reshape(-1), cells.reshape(-1)), strict=True):
-            if logarithms and from_logits:
-                _quadratic(of_cells, place, slab.sigmoid(), piece)
-            elif logarithms:
-                g, negative, positive = of_cells.index_select(0, _rows(place, len(of_cells))).unbind(1)
-                torch.add(g, negative / (1 - slab).clamp_min(LEAST_PROBABILITY), out=piece)
-                piece.sub_(positive / slab.clamp_min(LEAST_PROBABILITY))
-            else:
-                p = slab.sigmoid() if from_logits else slab
-                _quadratic(of_cells, place, p, piece)  # g + g_square p, the third being 0
+            p = slab.sigmoid() if from_logits else slab
+            if from_logits and logarithms and values.device.type == "cpu":
+                logit_gradient(place.numpy(), p.numpy(), of_cells.numpy(), piece.numpy())
+                continue
+            g, second, third = of_cells.index_select(0, _rows(place, len(of_cells))).to(p.dtype).unbind(1)
+            if not logarithms:
+                piece.copy_(g + second * p)
                 if from_logits:
                     piece.mul_(p * (1 - p))
+            elif from_logits:
+                piece.copy_(p * (third + g * (1 - p)) + second * (p - 1))
+            else:
+                piece.copy_(g + third / (1 - p).clamp_min(LEAST_PROBABILITY))
+                piece.sub_(second / p.clamp_min(LEAST_PROBABILITY))
         return gradient, None, None, None, None
+
+
+class _Grouped(torch.autograd.Function):
+    """Sums of rows of a table, each of which may belong to several groups, in one column after the other.
+
+    They leave one by one because PyTorch would copy a whole table, on the way back, for each cut made in it.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, table: Tensor, cells: Tensor, groups: Tensor, sizes: tuple[int, ...]
+    ) -> tuple[Tensor, ...]:
+        ctx.save_for_backward(cells, groups)
+        ctx.set_materialize_grads(False)
+        ctx.n_cells, ctx.device, ctx.sizes, ctx.n_groups = len(table), table.device, sizes, sum(sizes)
+        sums = _zeros(sum(sizes), table.device)
+        _add_rows(table, cells, groups, sums)
+        return tuple(part[:, k].clone() for part in torch.split(sums, list(sizes)) for k in range(3))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor, None, None, None]:
+        cells, groups = ctx.saved_tensors
+        of_groups, start = _zeros(ctx.n_groups, ctx.device), 0
+        for part, size in enumerate(ctx.sizes):
+            for k in range(3):
+                gradient = gradients[3 * part + k]
+                if gradient is not None:
+                    of_groups[start : start + size, k] = gradient
+            start += size
+        of_cells = _zeros(ctx.n_cells, ctx.device)
+        _add_rows(of_groups, groups, cells, of_cells)
+        return of_cells, None, None, None
+
+
+def _zeros(rows: int, device: torch.device) -> Tensor:
+    """Return a table; on the CPU NumPy clears it, because PyTorch would wake its threads to do it."""
+    if device.type == "cpu":
+        return torch.from_numpy(np.zeros((rows, 3)))
+    return torch.zeros(rows, 3, dtype=torch.float64, device=device)
 
 
 def _step(values: Tensor) -> int:
@@ -135,13 +200,12 @@ def _add(sums: Tensor, cells: Tensor, values: tuple[Tensor, Tensor, Tensor]) -> 
         sums.index_add_(0, _rows(cells, len(sums)), torch.stack(values, 1).to(sums.dtype))
 
 
-def _quadratic(coefficients: Tensor, cells: Tensor, values: Tensor, out: Tensor) -> None:
-    """Evaluate a quadratic at every voxel, its coefficients (cells, 3) being those of the voxel's cell."""
-    if values.device.type == "cpu":
-        quadratic_in_cells(cells.numpy(), values.numpy(), coefficients.numpy(), out.numpy())
+def _add_rows(source: Tensor, sources: Tensor, targets: Tensor, out: Tensor) -> None:
+    """Add row `sources[i]` of one table to row `targets[i]` of another, for every i."""
+    if out.device.type == "cpu":
+        add_rows(source.numpy(), sources.numpy(), targets.numpy(), out.numpy())
     else:
-        a, b, c = coefficients.index_select(0, _rows(cells, len(coefficients))).unbind(1)
-        torch.addcmul(a, values, torch.addcmul(b, values, c), out=out)
+        out.index_add_(0, targets, source.index_select(0, sources))
 
 
 def _rows(cells: Tensor, n: int) -> Tensor:

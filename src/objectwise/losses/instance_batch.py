@@ -69,6 +69,24 @@ class ObjectTable(NamedTuple):
     """Boxes and centers, as arrays, volume by volume."""
 
 
+class Groups(NamedTuple):
+    """Which cells make up which objects; a cell is in several groups.
+
+    The groups lie behind one another, in this order: true objects; predicted objects where there is no truth;
+    predicted objects where there is; volumes where there is truth; volumes where there is none; central
+    voxels of volumes, with truth and without; overlapping pairs.
+    """
+
+    cells: Tensor
+    """(e,) int64"""
+    groups: Tensor
+    """(e,) int64, the group that the cell is in."""
+    voxels: Tensor
+    """(g,) float64, of every group."""
+    sizes: tuple[int, ...]
+    """Number of groups of each of the eight kinds."""
+
+
 class Batch(NamedTuple):
     """Cells of a batch; objects are numbered through all its volumes, -1 stands for none."""
 
@@ -90,8 +108,7 @@ class Batch(NamedTuple):
     """(r,) int64, predicted object of every overlapping pair."""
     pair_truth: Tensor
     """(r,) int64"""
-    cell_pair: Tensor
-    """(c,) int64, pair of every cell that lies in both; -1 elsewhere."""
+    groups: Groups
     n_volumes: int
 
 
@@ -170,6 +187,17 @@ def selected_components(
     return numbers[ids]
 
 
+class _Columns(NamedTuple):
+    """Of every cell of a batch, (c,); -1 stands for no object."""
+
+    predicted: NDArray[np.int64]
+    truth: NDArray[np.int64]
+    central: NDArray[np.bool_]
+    voxels: NDArray[np.int64]
+    volume: NDArray[np.int64]
+    pair: NDArray[np.int64]
+
+
 def _stacked(structures: list[InstanceCells], device: torch.device) -> Batch:
     """Put the cells of several volumes behind one another, numbering cells and objects through."""
     first_cell, first_predicted, first_true = 0, 0, 0
@@ -183,24 +211,54 @@ def _stacked(structures: list[InstanceCells], device: torch.device) -> Batch:
         first_cell += len(predicted)
         first_predicted += len(one.predicted_objects.sizes)
         first_true += len(one.true_objects.sizes)
-    predicted, truth, central, voxels, volume = (
-        np.concatenate(parts) for parts in zip(*columns, strict=True)
-    )
+    predicted, truth, central, voxels, volume = map(np.concatenate, zip(*columns, strict=True))
     pairs, cell_pair = _pairs(predicted, truth)
+    every = _Columns(predicted, truth, central, voxels, volume, cell_pair)
+    n_objects = (first_predicted, first_true, len(structures))
     cells = [torch.from_numpy(one.cells.reshape(-1)) for one in structures]
     return Batch(
         on_device(cells[0] if len(cells) == 1 else torch.cat(cells), device),
-        _placed(predicted, device),
-        _placed(truth, device),
-        _placed(central, device),
-        _placed(voxels.astype(np.float64), device),
-        _placed(volume, device),
+        _placed(every.predicted, device),
+        _placed(every.truth, device),
+        _placed(every.central, device),
+        _placed(every.voxels.astype(np.float64), device),
+        _placed(every.volume, device),
         _table([one.predicted_objects for one in structures], device),
         _table([one.true_objects for one in structures], device),
         _placed(pairs[:, 0], device),
         _placed(pairs[:, 1], device),
-        _placed(cell_pair, device),
+        _groups(every, n_objects, len(pairs), device),
         len(structures),
+    )
+
+
+def _groups(columns: _Columns, n_objects: tuple[int, int, int], pairs: int, device: torch.device) -> Groups:
+    """Sort the cells into groups; `n_objects` are those predicted, the true ones and the volumes."""
+    n_predicted, n_true, n_volumes = n_objects
+    true, met = columns.truth >= 0, columns.predicted >= 0
+    kinds = (
+        (columns.truth, true, n_true),
+        (columns.predicted, met & ~true, n_predicted),
+        (columns.predicted, met & true, n_predicted),
+        (columns.volume, true, n_volumes),
+        (columns.volume, ~true, n_volumes),
+        (columns.volume, true & columns.central, n_volumes),
+        (columns.volume, ~true & columns.central, n_volumes),
+        (columns.pair, columns.pair >= 0, pairs),
+    )
+    cells, groups, first = [], [], 0
+    for group, members, n in kinds:
+        rows = np.flatnonzero(members)
+        cells.append(rows)
+        groups.append(group[rows] + first)
+        first += n
+    of_cell, of_group = np.concatenate(cells), np.concatenate(groups)
+    voxels = np.bincount(of_group, columns.voxels[of_cell], minlength=first)
+    return Groups(
+        _placed(of_cell, device),
+        _placed(of_group, device),
+        _placed(voxels, device),
+        tuple(n for *_, n in kinds),
     )
 
 

@@ -21,6 +21,7 @@ from objectwise.losses.instance_segments import (
     center_segments,
     label_segments,
     output_segments,
+    parts_of,
     whole_segments,
 )
 from objectwise.losses.instance_terms import InstanceTerms
@@ -33,7 +34,15 @@ class Rows(NamedTuple):
     losses: Tensor
     volume: Tensor
 
-    def times(self, weights: Tensor) -> Rows:
+    def only(self, mask: Tensor) -> Rows:
+        """Return the rows where a mask is true."""
+        return Rows(self.losses.masked_select(mask), self.volume.masked_select(mask))
+
+    def and_also(self, more: Rows) -> Rows:
+        """Return these rows and others."""
+        return Rows(torch.cat([self.losses, more.losses]), torch.cat([self.volume, more.volume]))
+
+    def times(self, weights: Tensor | float) -> Rows:
         """Weigh every loss."""
         return Rows(self.losses * weights, self.volume)
 
@@ -66,12 +75,13 @@ def corrected_terms(
     Without `proximity` that term is 0 and costs nothing.
     """
     crowded = _crowded(batch, options.too_many)
-    whole = whole_segments(batch, sums)
-    outputs = output_segments(batch, sums)
-    center = center_segments(batch, sums, crowded)
+    parts = parts_of(batch, sums)
+    whole = whole_segments(parts)
+    outputs = output_segments(parts, batch)
+    center = center_segments(parts, crowded)
     labels = label_segments(
+        parts,
         batch,
-        sums,
         crowded=crowded,
         minimum_size=options.minimum_size,
         exclude_true_positives=options.exclude_true_positives,
@@ -83,25 +93,23 @@ def corrected_terms(
     of_labels = losses_of(options.instance, labels, crops, "label")
     of_outputs = with_empty(options.instance, outputs, options.empty, crops, "output")
     of_crowds = losses_of(options.instance, whole.only(crowded), crops, "whole")
-    central = with_empty(options.center, center, options.empty, crops, "center")[center.counts]
+    central = with_empty(options.center, center, options.empty, crops, "center").masked_select(center.counts)
 
-    alone = outputs.counts & ~crowded[outputs.volume]
-    label_rows = Rows(of_labels[labels.counts], labels.volume[labels.counts])
-    output_rows = Rows(
-        torch.cat([of_outputs[alone], of_crowds[crowded]]),
-        torch.cat([outputs.volume[alone], whole.volume[crowded]]),
-    )
+    alone = outputs.counts & ~crowded.index_select(0, outputs.volume)
+    label_rows = Rows(of_labels, labels.volume).only(labels.counts)
+    output_rows = Rows(of_outputs, outputs.volume).only(alone)
+    crowd_rows = Rows(of_crowds, whole.volume).only(crowded)
     reduction = (batch.n_volumes, options.over, options.reduction)
     near = pixel.new_zeros(())
     if proximity:
         to_outputs, to_labels = nearest_distances(batch, options.spacing)
-        far = to_labels.new_full((len(output_rows.losses) - int(alone.sum()),), FARTHEST)
-        near = label_rows.times(to_outputs[labels.counts]).reduced(*reduction)
-        near = near + output_rows.times(torch.cat([to_labels[alone], far])).reduced(*reduction)
+        near = label_rows.times(to_outputs.masked_select(labels.counts)).reduced(*reduction)
+        of_both = output_rows.times(to_labels.masked_select(alone)).and_also(crowd_rows.times(FARTHEST))
+        near = near + of_both.reduced(*reduction)
     return InstanceTerms(
         pixel.mean(),
         label_rows.reduced(*reduction),
-        output_rows.reduced(*reduction),
+        output_rows.and_also(crowd_rows).reduced(*reduction),
         central.sum() / max(1, len(central)),
         _unmet(outputs, outputs.sums.predicted, batch.n_volumes, rates=options.rates),
         _unmet(labels, labels.sums.true - labels.sums.overlap, batch.n_volumes, rates=options.rates),
@@ -132,8 +140,8 @@ def _unmet(segments: Segments, expected: Tensor, n_volumes: int, *, rates: bool)
     probability that the object is wrong. As a rate it is divided by the volume's number of objects.
     """
     alone = segments.counts & ~segments.met
-    wrong = (expected / segments.sums.voxels.clamp_min(1))[alone]
-    totals = wrong.new_zeros(n_volumes).index_add(0, segments.volume[alone], wrong)
+    wrong = (expected / segments.sums.voxels.clamp_min(1)).masked_select(alone)
+    totals = wrong.new_zeros(n_volumes).index_add(0, segments.volume.masked_select(alone), wrong)
     if rates:
         ones = segments.counts.to(totals.dtype)
         totals = totals / totals.new_zeros(n_volumes).index_add(0, segments.volume, ones).clamp_min(1)

@@ -198,10 +198,8 @@ class BlobLoss(_RegionLossBase):
         crops = RegionCrops(inputs, partition)
         whole = volume_segments(partition, sums)
         blobs = blob_segments(partition, sums, self.minimum_size)
-        rows = losses_of(self.instance, blobs, crops, "blob")[blobs.counts]
-        reduced = Rows(rows, blobs.volume[blobs.counts]).reduced(
-            partition.n_volumes, self.over, self.reduction
-        )
+        rows = Rows(losses_of(self.instance, blobs, crops, "blob"), blobs.volume).only(blobs.counts)
+        reduced = rows.reduced(partition.n_volumes, self.over, self.reduction)
         pixel = losses_of(self.pixel, whole, crops, "whole").mean()
         return RegionTerms(pixel.to(inputs.values.dtype), reduced.to(inputs.values.dtype))
 
@@ -316,10 +314,9 @@ class CCDiceLoss(_RegionLossBase):
         )
         crops = RegionCrops(inputs, partition)
         segments = region_segments(partition, sums, self.minimum_size)
-        losses = with_empty(self.instance, segments, self.empty, crops, "region")[segments.counts]
-        reduced = Rows(losses, segments.volume[segments.counts]).reduced(
-            partition.n_volumes, self.over, self.reduction
-        )
+        losses = with_empty(self.instance, segments, self.empty, crops, "region")
+        rows = Rows(losses, segments.volume).only(segments.counts)
+        reduced = rows.reduced(partition.n_volumes, self.over, self.reduction)
         pixel = losses_of(self.pixel, volume_segments(partition, sums), crops, "whole").mean()
         return RegionTerms(pixel.to(inputs.values.dtype), reduced.to(inputs.values.dtype))
 

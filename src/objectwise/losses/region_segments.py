@@ -139,14 +139,14 @@ def region_segments(partition: Partition, sums: CellSums, minimum_size: int) -> 
 def blob_segments(partition: Partition, sums: CellSums, minimum_size: int) -> Segments:
     """Return the sums over each object and all background of its volume, (regions,)."""
     p, cross_entropy, voxels = _halves(partition, sums)
-    outside = (~partition.inside).nonzero()[:, 0][partition.volume]
+    outside = (~partition.inside).nonzero()[:, 0].index_select(0, partition.volume)
     return Segments(
         SegmentSums(
             p[1],
-            p[1] + p[0][outside],
+            p[1] + p[0].index_select(0, outside),
             voxels[1],
-            voxels[1] + voxels[0][outside],
-            cross_entropy[1] + cross_entropy[0][outside],
+            voxels[1] + voxels[0].index_select(0, outside),
+            cross_entropy[1] + cross_entropy[0].index_select(0, outside),
         ),
         partition.volume,
         partition.inside & (voxels[1] >= max(1, minimum_size)),
