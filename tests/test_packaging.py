@@ -13,6 +13,7 @@ from tests.conftest import CHECKOUT
 PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 STATED = {"base": PROJECT["dependencies"], **PROJECT["optional-dependencies"]}
 MODULES = {
+    "bioimage-cpp": "bioimage_cpp",
     "connected-components-3d": "cc3d",
     "pillow": "PIL",
     "PyYAML": "yaml",
