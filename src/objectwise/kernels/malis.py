@@ -295,14 +295,17 @@ def _join_some(
             near_u, near_v = _parent_of(members, sets, soon_u), _parent_of(members, sets, soon_v)
             prefetch(sets, near_u)
             prefetch(sets, near_v)
-            prefetch(objects, near_u)
-            prefetch(objects, near_v)
+            if members is None:
+                prefetch(objects, near_u)
+                prefetch(objects, near_v)
         channel, voxel, other = edge_ends(order[i], bits, steps)
         u, v = find(sets, _set_of(members, voxel)), find(sets, _set_of(members, other))
         if u == v:
             continue
         pairs = ~np.int64(sets[u]) * ~np.int64(sets[v])
         root = join(sets, u, v)
+        if pairs == 0:  # background, which becomes the leaf and holds no object
+            continue
         leaf = v if root == u else u
         same_label_pairs = merge_single(objects, voxels, root, leaf)
         if same_label_pairs < 0:
