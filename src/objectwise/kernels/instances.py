@@ -226,6 +226,28 @@ def logit_gradient(
 
 
 @njit(cache=True, nogil=True)
+def probability_gradient(
+    cells: NDArray[np.int32],
+    probabilities: NDArray[np.floating],
+    gradients: NDArray[np.float64],
+    least: float,
+    out: NDArray[np.floating],
+) -> None:
+    """Write the gradient of every probability likewise; `least` keeps the logarithms' slopes finite.
+
+    With `least` 0 there are no logarithms: the second sum is that of p^2, one factor of which is constant.
+    """
+    for i in range(cells.size):
+        cell = cells[i]
+        p = np.float64(probabilities[i])
+        if least > 0:
+            along = gradients[cell, 2] / max(1.0 - p, least) - gradients[cell, 1] / max(p, least)
+        else:
+            along = gradients[cell, 1] * p
+        out[i] = gradients[cell, 0] + along
+
+
+@njit(cache=True, nogil=True)
 def add_rows(
     source: NDArray[np.float64],
     sources: NDArray[np.int64],

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from objectwise.kernels.instances import add_rows, add_to_cells, logit_gradient
+from objectwise.kernels.instances import add_rows, add_to_cells, logit_gradient, probability_gradient
 
 # Voxels worked on at a time: they stay in the cache of a core between two operations, and PyTorch, which
 # splits arrays of 2^15 elements and more among threads, does not spend its time waking them up.
@@ -126,20 +126,40 @@ class _CellSums(torch.autograd.Function):
         pieces = torch.split(gradient.view(-1), _step(values))
         for piece, (slab, place) in zip(pieces, _slabs(values.reshape(-1), cells.reshape(-1)), strict=True):
             p = slab.sigmoid() if from_logits else slab
-            if from_logits and logarithms and values.device.type == "cpu":
-                logit_gradient(place.numpy(), p.numpy(), of_cells.numpy(), piece.numpy())
-                continue
-            g, second, third = of_cells.index_select(0, _rows(place, len(of_cells))).to(p.dtype).unbind(1)
-            if not logarithms:
-                piece.copy_(g + second * p)
+            if from_logits and logarithms:
+                _logit_gradient(place, p, of_cells, piece)
+            else:
+                _probability_gradient(place, p, of_cells, piece, logarithms=logarithms)
                 if from_logits:
                     piece.mul_(p * (1 - p))
-            elif from_logits:
-                piece.copy_(p * (third + g * (1 - p)) + second * (p - 1))
-            else:
-                piece.copy_(g + third / (1 - p).clamp_min(LEAST_PROBABILITY))
-                piece.sub_(second / p.clamp_min(LEAST_PROBABILITY))
         return gradient, None, None, None, None
+
+
+def _logit_gradient(cells: Tensor, p: Tensor, of_cells: Tensor, out: Tensor) -> None:
+    if out.device.type == "cpu":
+        logit_gradient(cells.numpy(), p.numpy(), of_cells.numpy(), out.numpy())
+        return
+    g, positive, negative = _gathered(of_cells, cells, p.dtype)
+    out.copy_(p * (negative + g * (1 - p)) + positive * (p - 1))
+
+
+def _probability_gradient(
+    cells: Tensor, p: Tensor, of_cells: Tensor, out: Tensor, *, logarithms: bool
+) -> None:
+    least = LEAST_PROBABILITY if logarithms else 0.0
+    if out.device.type == "cpu":
+        probability_gradient(cells.numpy(), p.numpy(), of_cells.numpy(), least, out.numpy())
+        return
+    g, second, third = _gathered(of_cells, cells, p.dtype)
+    if logarithms:
+        out.copy_(g + third / (1 - p).clamp_min(least) - second / p.clamp_min(least))
+    else:
+        out.copy_(g + second * p)
+
+
+def _gathered(of_cells: Tensor, cells: Tensor, dtype: torch.dtype) -> tuple[Tensor, ...]:
+    """Return the three columns of every voxel's cell."""
+    return of_cells.index_select(0, _rows(cells, len(of_cells))).to(dtype).unbind(1)
 
 
 class _Grouped(torch.autograd.Function):
