@@ -155,7 +155,7 @@ def test_one_hot_indices_with_and_without_channel_and_a_single_mask():
     value = RegionWiseLoss()(logits, labels)
     assert torch.equal(RegionWiseLoss()(logits, labels[:, 0]), value)
     one_hot = torch.nn.functional.one_hot(labels[:, 0], 3).movedim(-1, 1)
-    for dtype in (torch.bool, torch.uint8, torch.float32):
+    for dtype in (torch.bool, torch.uint8, torch.bfloat16, torch.float32):
         assert torch.equal(RegionWiseLoss(to_onehot_y=False)(logits, one_hot.to(dtype)), value)
     mask = labels == 1
     single = BoundaryLoss(sigmoid=True)(logits[:, :1], mask)
@@ -193,6 +193,16 @@ def test_half_precision_gives_a_float32_loss_also_under_autocast(dtype):
     assert torch.equal(loss, expected)
     loss.backward()
     assert narrow.grad.dtype == dtype
+
+
+def test_the_dtype_of_the_loss_is_that_of_the_prediction_whatever_the_map():
+    for prediction in (torch.float32, torch.float64):
+        logits, labels = example(dtype=prediction)
+        made = maps.rectified_region_wise_map(labels, 3)
+        for dtype in (torch.float16, torch.float32, torch.float64):
+            loss = RegionWiseLoss()(logits, weight_map=made.to(dtype))
+            assert loss.dtype == prediction
+            torch.testing.assert_close(loss, RegionWiseLoss()(logits, labels), rtol=1e-3, atol=1e-4)
 
 
 def test_length_term_is_the_mean_length_of_the_gradient():

@@ -210,5 +210,5 @@ def checked_map(weight_map: Tensor, prediction: Tensor, channels: ClassChannels,
         raise DeviceError(
             f"`{name}` must be on the device of `prediction` ({prediction.device}), got {weight_map.device}"
         )
-    weight_map = weight_map.detach().to(torch.promote_types(weight_map.dtype, torch.float32))
+    weight_map = weight_map.detach().to(wide_dtype(prediction))
     return weight_map[:, channels.first :] if weight_map.shape[1] == c else weight_map

@@ -93,7 +93,10 @@ def as_array(labels: object) -> tuple[Array, Callable[[Array], Any]]:
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(labels, torch.Tensor):
         device = labels.device
-        return np.asarray(labels.detach().cpu().numpy()), lambda maps: torch.from_numpy(maps).to(device)
+        values = labels.detach().cpu()
+        if values.dtype == torch.bfloat16:  # NumPy has none
+            values = values.float()
+        return np.asarray(values.numpy()), lambda maps: torch.from_numpy(maps).to(device)
     if not isinstance(labels, np.ndarray):
         raise DtypeError(f"`labels` must be a numpy array or a torch.Tensor, got {type(labels).__name__}")
     return labels, lambda maps: maps
