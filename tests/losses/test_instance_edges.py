@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from objectwise.losses import InstanceCenterLoss, InstanceLoss
+from objectwise.losses import BlobLoss, CCDiceLoss, InstanceCenterLoss, InstanceLoss, RegionDice
 from tests.losses.instance_problems import busy, gradients_of, problems, rows, scene, values_of
 from tests.oracles import instances as oracle
 
@@ -153,3 +153,18 @@ def test_repr_shows_the_options():
     assert "semantics='corrected'" in shown
     assert "rates=False" in shown
     assert "'false': 0.5" in shown
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("loss", [InstanceLoss, InstanceCenterLoss, BlobLoss, CCDiceLoss, RegionDice])
+def test_terms_and_gradients_on_a_gpu_are_those_on_the_cpu(loss):
+    logits, target = busy()
+    answers = []
+    for device in ("cpu", "cuda"):
+        prediction = logits.to(device).requires_grad_()
+        terms = loss().terms(prediction, target.to(device))
+        answers.append(
+            (torch.stack(tuple(terms)).cpu(), torch.autograd.grad(sum(terms), prediction)[0].cpu())
+        )
+    torch.testing.assert_close(*answers)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from monai.losses import DiceLoss, TverskyLoss
 
 from objectwise.errors import ArgumentError
+from objectwise.losses import cell_sums as module
 from objectwise.losses.cell_sums import SLAB, cell_sums
 from objectwise.losses.segments import SegmentLoss, SegmentSums, empty_loss
 
@@ -126,6 +127,26 @@ def test_cell_sums_of_many_slabs_are_exact_in_single_precision():
     torch.testing.assert_close(sums.probability, exact, rtol=1e-12, atol=0)
     sums.probability[1].backward()
     assert torch.equal(values.grad, cells.float())
+
+
+@pytest.mark.parametrize("logarithms", [False, True])
+@pytest.mark.parametrize("from_logits", [False, True])
+def test_operations_of_other_devices_agree_with_the_kernels(from_logits, logarithms, monkeypatch):
+    rng = np.random.default_rng(0)
+    values = torch.from_numpy(
+        rng.normal(0, 3, 400) if from_logits else rng.uniform(0, 1, 400)
+    ).requires_grad_()
+    cells = torch.from_numpy(rng.integers(-1, 9, 400).astype(np.int32))
+    members, groups = (torch.from_numpy(rng.integers(0, n, 30)) for n in (9, 5))
+    weights = torch.from_numpy(rng.normal(size=(6, 9)))
+    answers = []
+    for devices in ("cpu", "none"):
+        monkeypatch.setattr(module, "WITH_KERNELS", devices)
+        sums = cell_sums(values, cells, 9, from_logits=from_logits, logarithms=logarithms)
+        columns = torch.cat([torch.stack(three) for three in sums.grouped(members, groups, (2, 3))], 1)
+        total = (sums.table * weights[0, :, None]).sum() + (columns * weights[1:4, :5]).sum()
+        answers.append((sums.table, columns, *torch.autograd.grad(total, values)))
+    torch.testing.assert_close(*answers)
 
 
 @pytest.mark.parametrize("level", [-200.0, 200.0])

@@ -20,6 +20,8 @@ from objectwise.kernels.instances import add_rows, add_to_cells, logit_gradient,
 # Voxels worked on at a time: they stay in the cache of a core between two operations, and PyTorch, which
 # splits arrays of 2^15 elements and more among threads, does not spend its time waking them up.
 SLAB = 1 << 14
+WITH_KERNELS = "cpu"
+"""Devices whose loops are Numba's; on all others they are PyTorch's."""
 LEAST_LOG = -100.0  # as in torch.nn.functional.binary_cross_entropy: log(0) costs 100, not infinity
 LEAST_PROBABILITY = 1e-12  # likewise, where the slope of the logarithm is taken
 
@@ -118,7 +120,7 @@ class _CellSums(torch.autograd.Function):
         values, cells = ctx.saved_tensors
         from_logits, logarithms = ctx.options
         of_cells = _zeros(len(gradients[0]) + 1, values.device)  # nothing flows to what is ignored, the last
-        if values.device.type == "cpu":
+        if values.device.type == WITH_KERNELS:
             of_cells.numpy()[:-1] = gradients[0].numpy()
         else:
             of_cells[:-1] = gradients[0]
@@ -136,7 +138,7 @@ class _CellSums(torch.autograd.Function):
 
 
 def _logit_gradient(cells: Tensor, p: Tensor, of_cells: Tensor, out: Tensor) -> None:
-    if out.device.type == "cpu":
+    if out.device.type == WITH_KERNELS:
         logit_gradient(cells.numpy(), p.numpy(), of_cells.numpy(), out.numpy())
         return
     g, positive, negative = _gathered(of_cells, cells, p.dtype)
@@ -147,7 +149,7 @@ def _probability_gradient(
     cells: Tensor, p: Tensor, of_cells: Tensor, out: Tensor, *, logarithms: bool
 ) -> None:
     least = LEAST_PROBABILITY if logarithms else 0.0
-    if out.device.type == "cpu":
+    if out.device.type == WITH_KERNELS:
         probability_gradient(cells.numpy(), p.numpy(), of_cells.numpy(), least, out.numpy())
         return
     g, second, third = _gathered(of_cells, cells, p.dtype)
@@ -196,14 +198,14 @@ class _Grouped(torch.autograd.Function):
 
 def _zeros(rows: int, device: torch.device) -> Tensor:
     """Return a table; on the CPU NumPy clears it, because PyTorch would wake its threads to do it."""
-    if device.type == "cpu":
+    if device.type == WITH_KERNELS:
         return torch.from_numpy(np.zeros((rows, 3)))
     return torch.zeros(rows, 3, dtype=torch.float64, device=device)
 
 
 def _step(values: Tensor) -> int:
     """Return how many voxels to work on at a time; a GPU takes all at once."""
-    return SLAB if values.device.type == "cpu" else max(1, values.numel())
+    return SLAB if values.device.type == WITH_KERNELS else max(1, values.numel())
 
 
 def _slabs(values: Tensor, cells: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
@@ -213,7 +215,7 @@ def _slabs(values: Tensor, cells: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
 
 def _add(sums: Tensor, cells: Tensor, values: tuple[Tensor, Tensor, Tensor]) -> None:
     """Add three values of every voxel to the sums (cells, 3) of its cell."""
-    if sums.device.type == "cpu":
+    if sums.device.type == WITH_KERNELS:
         first, second, third = (value.numpy() for value in values)
         add_to_cells(cells.numpy(), first, second, third, sums.numpy())
     else:
@@ -222,7 +224,7 @@ def _add(sums: Tensor, cells: Tensor, values: tuple[Tensor, Tensor, Tensor]) -> 
 
 def _add_rows(source: Tensor, sources: Tensor, targets: Tensor, out: Tensor) -> None:
     """Add row `sources[i]` of one table to row `targets[i]` of another, for every i."""
-    if out.device.type == "cpu":
+    if out.device.type == WITH_KERNELS:
         add_rows(source.numpy(), sources.numpy(), targets.numpy(), out.numpy())
     else:
         out.index_add_(0, targets, source.index_select(0, sources))
