@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from objectwise.checks import check_spacing
-from objectwise.kernels.nearest import nearest_points
+from objectwise.kernels.nearest import box_distances, nearest_points
 from objectwise.losses.inputs import on_device
 from objectwise.losses.instance_batch import Batch
 from objectwise.maps.instance_cells import Objects
@@ -43,26 +43,17 @@ def nearest_distances(batch: Batch, spacing: Sequence[float] | None) -> tuple[Te
 
 
 def _to_nearest(objects: Objects, others: Objects, spacing: NDArray[np.float64]) -> NDArray[np.float64]:
-    there = np.flatnonzero(others.sizes > 0)
-    if not there.size:
-        return np.full(len(objects.sizes), FARTHEST)
-    points = _in_space(others.centers_of_mass[there], spacing)
-    queries = _in_space(objects.centers_of_mass, spacing)
-    nearest = there[nearest_points(points, queries)]
-    return _box_distance(objects.boxes * spacing[:, None], others.boxes[nearest] * spacing[:, None])
-
-
-def _box_distance(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the distance of boxes (n, ndim, 2), row by row."""
-    starts, stops = np.stack([first[..., 0], second[..., 0]]), np.stack([first[..., 1], second[..., 1]])
-    common = np.clip(stops.min(0) - starts.max(0), 0, None).prod(1)
-    volumes = (stops - starts).prod(2).sum(0)
-    apart = (((stops + starts)[0] - (stops + starts)[1]) ** 2).sum(1) / 4
-    diagonal = ((stops.max(0) - starts.min(0)) ** 2).sum(1)
-    distances: NDArray[np.float64] = 1 - common / (volumes - common) + apart / diagonal
+    there, here = np.flatnonzero(others.sizes > 0), np.flatnonzero(objects.sizes > 0)
+    distances = np.full(len(objects.sizes), FARTHEST)
+    if there.size and here.size:
+        points = _in_space(others.centers_of_mass[there], spacing)
+        nearest = there[nearest_points(points, _in_space(objects.centers_of_mass[here], spacing))]
+        distances[here] = box_distances(objects.boxes[here], others.boxes, nearest, spacing)
     return distances
 
 
 def _in_space(places: NDArray[np.float64], spacing: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return positions (n, ndim) in voxels as (n, 3) in units of the spacing."""
-    return np.pad(places * spacing, ((0, 0), (3 - places.shape[1], 0)))
+    space = np.zeros((len(places), 3))
+    np.multiply(places, spacing, out=space[:, 3 - places.shape[1] :])
+    return space
