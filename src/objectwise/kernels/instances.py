@@ -114,8 +114,7 @@ def number_cells(
                 while x < width and predicted[z, y, x] == p and truth[z, y, x] == t:
                     x += 1
                 if p == 0 and t == 0:
-                    for i in range(start, x):
-                        out[z, y, i] = 0
+                    out[z, y, start:x] = 0
                     voxels[0] += x - start
                     continue
                 low, high = _central_interval(true_centers, t, z, y, reach)
@@ -143,8 +142,7 @@ def number_cells(
                                 slots = doubled(slots)
                                 rows = np.concatenate((rows, np.zeros_like(rows)))
                                 voxels = np.concatenate((voxels, np.zeros_like(voxels)))
-                    for i in range(start, stop):
-                        out[z, y, i] = cell
+                    out[z, y, start:stop] = cell
                     voxels[cell] += stop - start
                     start = stop
     return rows[:n].copy(), voxels[:n].copy()
