@@ -84,7 +84,9 @@ def nuclei2d() -> Objects:
     """Every other fluorescence image to train, the rest to score; trained on nuclei that do not touch."""
     images = nuclei()
     train_images = [Image(one.raw, apart(one.labels)) for one in images[::2]]
-    return Objects(Data(train_images, images[1::2], (96, 96), 8, (16, 32, 64)), 0.5, (50, 200), 4)
+    return Objects(
+        Data(train_images, images[1::2], (96, 96), 8, (16, 32, 64), contrast=0.1), 0.5, (50, 200), 4
+    )
 
 
 def lesion_phantoms() -> Objects:
@@ -157,26 +159,16 @@ def markdown(entries: Entries) -> str:
     """Return a table for each set of data."""
     parts = []
     for name, load in DATA.items():
-        rows = []
-        for loss in LOSSES:
-            runs = entries.matching(data=name, loss=loss, steps=STEPS)
-            if runs:
-                rows.append([loss, *_cells(runs)])
-        if rows:
-            n = sum(runs[0][key] for key in ("found", "missed"))
-            low, high = runs[0]["edges"]
-            sizes = (f"below {low}", f"{low} to {high - 1}", f"{high} and more")
-            head = [
-                "loss",
-                "missed",
-                "false",
-                "F1",
-                *(f"F1, {size} voxels" for size in sizes),
-                "Dice",
-                "CPU s",
-            ]
-            title = f"### {name}: {n} objects, found where IoU > {runs[0]['least_iou']:g}; {load.__doc__}"
-            parts.append(f"{title}\n\n{table(head, rows)}")
+        runs = {loss: entries.matching(data=name, loss=loss, steps=STEPS) for loss in LOSSES}
+        first = next((rows[0] for rows in runs.values() if rows), None)
+        if first is None:
+            continue
+        low, high = first["edges"]
+        sizes = (f"below {low}", f"{low} to {high - 1}", f"{high} and more")
+        head = ["loss", "missed", "false", "F1", *(f"F1, {size} voxels" for size in sizes), "Dice", "CPU s"]
+        title = f"### {name}: {first['found'] + first['missed']} objects, found where IoU > {first['least_iou']:g}"
+        body = table(head, [[loss, *_cells(rows)] for loss, rows in runs.items() if rows])
+        parts.append(f"{title}\n\n{load.__doc__}\n\n{body}")
     return "\n".join(parts)
 
 

@@ -22,6 +22,8 @@ from monai.networks.nets import UNet
 from numpy.typing import NDArray
 from torch import Tensor
 
+MARGIN = 16  # voxels, a multiple of every stride
+
 Objective = Callable[[Tensor, Tensor, float], Tensor]
 """Logits (n, c, *spatial) float32, integer labels (n, *spatial), share of the training done -> loss."""
 
@@ -48,6 +50,8 @@ class Data:
     batch: int
     channels: tuple[int, ...]
     outputs: int = 1
+    contrast: float = 0.25
+    """How much the contrast of a patch varies, either way."""
 
 
 @dataclass
@@ -85,7 +89,8 @@ class Patches:
         flips = np.flatnonzero(rng.random(labels.ndim) < 0.5)
         # Another scanner, another contrast: each channel is scaled and shifted by itself.
         column = (len(raw), *[1] * labels.ndim)
-        raw = np.flip(raw, flips + 1) * rng.uniform(0.75, 1.25, column) + rng.normal(0, 0.2, column)
+        scale = 1 + self.data.contrast * rng.uniform(-1, 1, column)
+        raw = np.flip(raw, flips + 1) * scale + 0.8 * self.data.contrast * rng.normal(0, 1, column)
         return raw.astype(np.float32), np.flip(labels, flips)
 
 
@@ -146,14 +151,15 @@ def train(
 
 @torch.no_grad()
 def predict(network: UNet, data: Data, raw: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the logits (outputs, *spatial) of a whole image, padded to what the strides divide."""
+    """Return the logits (outputs, *spatial) of a whole image, mirrored at its borders and beyond."""
     network.eval()
     multiple = 2 ** (len(data.channels) - 1)
-    short = [(0, -n % multiple) for n in raw.shape[1:]]
-    padded = torch.from_numpy(np.pad(raw, [(0, 0), *short], mode="edge"))[None]
+    # Patches seldom touch a border, so without a margin the network finds specks along it.
+    around = [(MARGIN, MARGIN + -n % multiple) for n in raw.shape[1:]]
+    padded = torch.from_numpy(np.pad(raw, [(0, 0), *around], mode="reflect"))[None]
     with torch.autocast("cpu", torch.bfloat16):
         logits = network(padded.contiguous(memory_format=_memory_format(data)))
-    return logits.float()[0].numpy()[(slice(None), *(slice(n) for n in raw.shape[1:]))]
+    return logits.float()[0].numpy()[(slice(None), *(slice(MARGIN, MARGIN + n) for n in raw.shape[1:]))]
 
 
 class Entries:
