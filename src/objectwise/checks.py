@@ -6,7 +6,8 @@ a check returns its array unchanged, or raises.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -195,6 +196,27 @@ def check_choice(value: str, choices: Sequence[str], *, name: str) -> None:
     if value not in choices:
         listed = ", ".join(repr(choice) for choice in choices)
         raise ArgumentError(f"`{name}` must be one of {listed}, got {value!r}")
+
+
+def check_options(
+    options: Iterable[str], function: Callable[..., Any], *, name: str = "options", taken: Sequence[str] = ()
+) -> None:
+    """Require names of keyword arguments of a function, other than those that are `taken`."""
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    known = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD and p.name not in taken]
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    for option in options:
+        if option in taken or not (takes_any or option in known):
+            called = getattr(function, "__qualname__", repr(function))
+            raise ArgumentError(f"`{name}` must be among those of {called} {known}, got {option!r}")
+
+
+def check_ignore_label(ignore_label: object, *, name: str = "ignore_label") -> None:
+    """Require an integer label, or None."""
+    if ignore_label is None:
+        return
+    if isinstance(ignore_label, bool) or not isinstance(ignore_label, int | np.integer):
+        raise ArgumentError(f"`{name}` must be an integer or None, got {ignore_label!r}")
 
 
 def first_position(mask: AnyArray) -> tuple[int, ...]:

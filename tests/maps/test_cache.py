@@ -135,6 +135,26 @@ def test_a_function_without_a_name_and_options_that_are_no_data_are_refused(tmp_
         MapCache(tmp_path, signed_distance_map, n_classes=object())
 
 
+class Scaled:
+    """Its map depends on what the object holds, which no file name knows."""
+
+    def __init__(self, scale):
+        self.scale = scale
+
+    def weight_map(self, labels):
+        return self.scale * labels
+
+
+def test_a_method_whose_object_holds_options_is_refused(tmp_path):
+    with pytest.raises(ArgumentError, match="`function` must be defined by name in a module, got <bound"):
+        MapCache(tmp_path, Scaled(2).weight_map)
+
+
+def test_an_option_that_the_function_does_not_have_is_refused_before_the_first_call(tmp_path):
+    with pytest.raises(ArgumentError, match=r"`options` must be among .*'n_classes'.*, got 'n_clases'"):
+        MapCache(tmp_path, signed_distance_map, n_clases=3)
+
+
 def write(folder):
     for shift in range(3):
         make(folder)(np.roll(LABELS, shift, 1))

@@ -20,7 +20,7 @@ class MapDataset(Dataset[Any]):
         Its samples are dictionaries, or sequences such as (image, labels).
     make_map : callable
         From the labels of a sample to its map: a function of `objectwise.maps` with its options bound
-        (`functools.partial`), a `MapCache`, which makes each map once, or `RegionWiseLoss(...).weight_map`.
+        (`functools.partial`), or a `MapCache`, which makes each map once.
     labels : str or int
         Key or position of the labels in a sample.
     name : str

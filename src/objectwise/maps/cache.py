@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectwise.atomic import replaced_file
+from objectwise.checks import check_options
 from objectwise.errors import ArgumentError, VolumeError
 from objectwise.maps.class_labels import as_array
 
@@ -31,15 +32,16 @@ class MapCache:
     folder : path
         Made when the first map is written.
     function
-        One of `objectwise.maps`, or another named function of labels that returns one array. What it does
-        must depend on labels and options alone.
+        A map function of `objectwise.maps`, or another named function of labels that returns one array. What
+        it does must depend on labels and options alone: a method, whose object holds more, is refused.
     **options
         Its keyword arguments, of plain data: `n_classes`, `spacing`, ...
 
     Raises
     ------
     ArgumentError
-        If the function has no name or an option is not plain data; when called, whatever the function raises.
+        If the function has no name, or an option is not one of its or not plain data; when called, whatever
+        the function raises.
     VolumeError
         When called, if a file is damaged, or holds the map of other labels or options.
 
@@ -57,8 +59,9 @@ class MapCache:
 
     def __init__(self, folder: str | Path, function: Callable[..., Any], **options: Any) -> None:
         name = getattr(function, "__qualname__", "<unnamed>")
-        if "<" in name:
+        if "<" in name or hasattr(function, "__self__"):  # nor a method: its object holds options too
             raise ArgumentError(f"`function` must be defined by name in a module, got {function!r}")
+        check_options(options, function)
         self.folder = Path(folder)
         self.function = function
         self.options = options
