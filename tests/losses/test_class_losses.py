@@ -8,7 +8,14 @@ import torch
 from torch.nn import functional
 
 from objectwise.errors import ArgumentError, DtypeError
-from objectwise.losses import SoftDiceLoss, SoftmaxCrossEntropyLoss, SoftmaxFocalLoss
+from objectwise.losses import (
+    HausdorffDTLoss,
+    RegionWiseLoss,
+    SoftDiceLoss,
+    SoftmaxCrossEntropyLoss,
+    SoftmaxFocalLoss,
+)
+from objectwise.losses.inputs import INTEGERS
 
 LOSSES = (SoftDiceLoss, SoftmaxCrossEntropyLoss, SoftmaxFocalLoss)
 
@@ -108,3 +115,29 @@ def test_bad_options_are_named():
     for loss in (SoftmaxFocalLoss, SoftmaxCrossEntropyLoss):
         with pytest.raises(ArgumentError, match="`softmax` must be the activation of this loss"):
             loss(sigmoid=True)
+
+
+@pytest.mark.parametrize("loss", [*LOSSES, RegionWiseLoss, HausdorffDTLoss])
+def test_any_integer_dtype_gives_the_same(loss):
+    logits, labels = example()
+    labels[0, 0, 0] = 9
+    expected = loss(ignore_label=9)(logits, labels)
+    for dtype in INTEGERS:
+        assert torch.equal(loss(ignore_label=9)(logits, labels.to(dtype)), expected), dtype
+
+
+@pytest.mark.parametrize("loss", [*LOSSES, RegionWiseLoss, HausdorffDTLoss])
+@pytest.mark.parametrize("ignore_label", [256, -256, -1])
+def test_an_ignored_label_that_the_dtype_cannot_hold_ignores_nothing(loss, ignore_label):
+    logits, labels = example()
+    found = loss(ignore_label=ignore_label)(logits, labels.byte())
+    torch.testing.assert_close(found, loss()(logits, labels))
+    with pytest.raises(ArgumentError, match=r"must .* classes in 0\.\.2, got 255"):
+        loss(ignore_label=-1)(logits, torch.full_like(labels, 255).byte())
+
+
+@pytest.mark.parametrize("loss", [*LOSSES, RegionWiseLoss, HausdorffDTLoss])
+@pytest.mark.parametrize("ignore_label", [2.0, True, "x"])
+def test_an_ignored_label_is_an_integer(loss, ignore_label):
+    with pytest.raises(ArgumentError, match="`ignore_label` must be an integer or None, got"):
+        loss(ignore_label=ignore_label)

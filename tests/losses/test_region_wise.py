@@ -260,8 +260,8 @@ BAD_INPUTS = [
         r"`target` must have shape \(2, 1, 4, 5\) or \(2, 4, 5\) .* \(1, 1, 4, 5\)",
     ),
     (LOGITS, LABELS[..., 1:], {}, ShapeError, r"got \(2, 1, 4, 4\)"),
-    (LOGITS, LABELS + 3, {}, ArgumentError, r"`labels` must be classes in 0..2, got 3 at \(0, 0, 0\)"),
-    (LOGITS, LABELS - 1, {}, ArgumentError, "`labels` must not be negative, got -1"),
+    (LOGITS, LABELS + 3, {}, ArgumentError, r"`target` must hold classes in 0..2, got 3 at \(0, 0, 0, 0\)"),
+    (LOGITS, LABELS - 1, {}, ArgumentError, "`target` must hold classes in 0..2, got -1"),
     (
         LOGITS,
         LABELS,

@@ -258,6 +258,13 @@ BAD = [
     (SQUARE, 2.0, {}, ArgumentError, "`n_classes` must be a positive integer, got 2.0"),
     (TWO, 3, {}, ShapeError, r"`labels` must have 1 channel .* or `n_classes` \(3\) channels"),
     (TWO + 0.5, None, {}, ArgumentError, "`labels` must hold only 0 and 1 if one-hot, got 0.5"),
+    (
+        SQUARE,
+        2,
+        {"ignore_label": 255.0},
+        ArgumentError,
+        "`ignore_label` must be an integer or None, got 255.0",
+    ),
     (TWO, None, {"ignore_label": 1}, ArgumentError, "`ignore_label` must be None for one-hot labels"),
     (np.array([["a"]]), 1, {}, DtypeError, "`labels` must be bool, integer or float if one-hot"),
     (SQUARE[0], 2, {}, ShapeError, r"`labels` must have shape .* got \(4,\)"),

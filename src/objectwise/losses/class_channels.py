@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from objectwise.checks import check_choice
+from objectwise.checks import check_choice, check_ignore_label
 from objectwise.errors import ArgumentError, DeviceError, DtypeError, ShapeError
 from objectwise.losses.inputs import FLOATS, INTEGERS, wide_dtype
 
 REDUCTIONS = ("mean", "sum", "none")
+WITHOUT_ORDER = (torch.uint16, torch.uint32, torch.uint64)  # PyTorch cannot compare them by size
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class ClassChannels:
     def check(self) -> None:
         """Require options that have an effect together."""
         check_choice(self.reduction, REDUCTIONS, name="reduction")
+        check_ignore_label(self.ignore_label)
         if self.other_act is not None and not callable(self.other_act):
             raise ArgumentError(f"`other_act` must be callable, got {self.other_act!r}")
         named = [
@@ -131,7 +133,9 @@ class ClassChannels:
             raise ArgumentError(
                 f"`ignore_label` must be None for a prediction of one channel, got {self.ignore_label}"
             )
-        known = None if self.ignore_label is None else target != self.ignore_label
+        known = None if self.ignore_label is None else _differs(target, self.ignore_label)
+        if target.dtype in WITHOUT_ORDER:
+            target = target.long()
         return Target(target, known, channels if indices else None)
 
     def reduce(self, sums: Tensor, counts: Tensor | float) -> Tensor:
@@ -198,6 +202,14 @@ class Target(NamedTuple):
         if self.known is None:
             return float(self.values[0, 0].numel())
         return self.known.flatten(1).sum(1, keepdim=True).to(dtype)
+
+
+def _differs(target: Tensor, label: int) -> Tensor:
+    """Return where a target is not a label, which PyTorch would wrap into the range of a narrow dtype."""
+    held = torch.iinfo(target.dtype)
+    if held.min <= label <= held.max:
+        return target != label
+    return torch.ones_like(target, dtype=torch.bool)
 
 
 def as_broadcastable(values: Tensor, ndim: int) -> Tensor:

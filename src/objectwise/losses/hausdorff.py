@@ -62,13 +62,12 @@ def hausdorff_dt_loss(
     channels.check()
     channels.check_prediction(prediction)
     checked = channels.target(target, prediction)
+    checked.check_range()
     sizes = None if spacing is None else check_spacing(spacing, ndim=prediction.ndim - 2)
     options: dict[str, Any] = {"alpha": alpha, "spacing": sizes}
     if weight_map is None:
         n_classes = checked.n_classes or prediction.shape[1]
         weight_map = _map(checked.values, n_classes, ignore_label=channels.ignore_label, **options)
-    else:
-        checked.check_range()
     weights = checked_map(weight_map, prediction, channels, name="weight_map")
     with torch.autocast(prediction.device.type, enabled=False):
         probabilities = channels.probabilities(prediction)[:, channels.first :]

@@ -124,6 +124,7 @@ def region_wise_loss(
         weights = checked_map(weight_map, prediction, channels, name="weight_map")
     else:
         assert checked is not None
+        checked.check_range()
         made = choice.of(checked.values, checked.n_classes or prediction.shape[1], channels.ignore_label)
         weights = checked_map(made, prediction, channels, name="map")
     with torch.autocast(prediction.device.type, enabled=False):

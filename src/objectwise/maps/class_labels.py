@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.checks import check_labels, check_not_empty, check_spacing, first_position
+from objectwise.checks import (
+    check_ignore_label,
+    check_labels,
+    check_not_empty,
+    check_spacing,
+    first_position,
+)
 from objectwise.errors import ArgumentError, DtypeError, ShapeError
 
 Array = NDArray[Any]
@@ -135,6 +141,7 @@ def _check_counts(channels: int, n_classes: int | None, ignore_label: int | None
         )
     if channels == 1 and n_classes is None:
         raise ArgumentError("`n_classes` must be given for labels that are class indices, got None")
+    check_ignore_label(ignore_label)
     if ignore_label is not None and (channels > 1 or n_classes == 1):
         raise ArgumentError(f"`ignore_label` must be None for one-hot labels, got {ignore_label}")
 
