@@ -222,6 +222,18 @@ def test_length_term_is_the_mean_length_of_the_gradient():
     assert flat.grad.isfinite().all()
 
 
+def test_the_length_term_takes_no_step_into_an_ignored_voxel():
+    logits, labels = example(shape=(5, 5))
+    labels[:, :, 2, 2] = 9
+    loss = ActiveContourLoss(length_weight=1.0, ignore_label=9)
+    value = loss(logits, labels)
+    value.backward()
+    assert not logits.grad[:, :, 2, 2].any()
+    changed = logits.detach().clone()
+    changed[:, :, 2, 2] += 5
+    assert torch.equal(loss(changed, labels), value)
+
+
 @pytest.mark.parametrize("path", golden_cases("region_04"), ids=lambda path: path.stem)
 def test_an_absent_class_does_not_get_the_map_of_the_class_before(path, load_golden):
     golden = load_golden(path)

@@ -46,20 +46,14 @@ class ActiveContourLoss(RegionWiseLoss):
 
     def _length(self, prediction: Tensor, target: Tensor | None) -> Tensor:
         channels = self.channels
+        checked = None
+        if channels.ignore_label is not None and target is not None:
+            checked = channels.target(target, prediction)
+        known = None if checked is None else checked.known
         with torch.autocast(prediction.device.type, enabled=False):
-            probabilities = channels.probabilities(prediction)[:, channels.first :]
-            squared = torch.zeros_like(probabilities)
-            for axis in range(2, prediction.ndim):  # forward differences; the last voxel has no next
-                step = probabilities.diff(dim=axis).square()
-                width = [0, 0] * (prediction.ndim - 1 - axis) + [0, 1]
-                squared = squared + torch.nn.functional.pad(step, width)
-            # The root has no gradient at 0.
-            lengths = (squared + 1e-8).sqrt()
+            lengths = _gradient_lengths(channels.probabilities(prediction)[:, channels.first :], known)
             counts: Tensor | float = float(lengths[0, 0].numel())
-            if channels.ignore_label is not None and target is not None:
-                checked = channels.target(target, prediction)
-                assert checked.known is not None
-                lengths = lengths * checked.known
+            if checked is not None:
                 counts = checked.known_counts(lengths.dtype)
             loss = channels.reduce(lengths.flatten(2).sum(2), counts)
             return loss if loss.ndim == 0 else as_broadcastable(loss, prediction.ndim)
@@ -67,3 +61,17 @@ class ActiveContourLoss(RegionWiseLoss):
     def extra_repr(self) -> str:
         """Show the options."""
         return f"length_weight={self.length_weight}, {super().extra_repr()}"
+
+
+def _gradient_lengths(probabilities: Tensor, known: Tensor | None) -> Tensor:
+    """Return the length of the gradient at each voxel, (n, c, *spatial); unknown voxels have 0 and no say."""
+    squared = torch.zeros_like(probabilities)
+    for axis in range(2, probabilities.ndim):  # forward differences; the last voxel has no next
+        step = probabilities.diff(dim=axis).square()
+        if known is not None:
+            last = known.shape[axis] - 1
+            step = step * (known.narrow(axis, 0, last) & known.narrow(axis, 1, last))
+        width = [0, 0] * (probabilities.ndim - 1 - axis) + [0, 1]
+        squared = squared + torch.nn.functional.pad(step, width)
+    lengths = (squared + 1e-8).sqrt()  # the root has no gradient at 0
+    return lengths if known is None else lengths * known
