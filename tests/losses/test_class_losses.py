@@ -112,6 +112,10 @@ def test_bad_targets_are_named(loss):
 def test_bad_options_are_named():
     with pytest.raises(ArgumentError, match="`gamma` must be finite and not negative, got -1"):
         SoftmaxFocalLoss(gamma=-1)
+    for smooth in (0, -1, float("nan")):
+        with pytest.raises(ArgumentError, match="`smooth` must be positive and finite, got"):
+            SoftDiceLoss(smooth=smooth)
+    assert "smooth=0.5" in repr(SoftDiceLoss(smooth=0.5))
     for loss in (SoftmaxFocalLoss, SoftmaxCrossEntropyLoss):
         with pytest.raises(ArgumentError, match="`softmax` must be the activation of this loss"):
             loss(sigmoid=True)

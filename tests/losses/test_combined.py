@@ -120,6 +120,14 @@ def test_it_shows_where_it_is():
     ("make", "message"),
     [
         (lambda: CombinedLoss([]), "`losses` must hold a loss, got none"),
+        (
+            lambda: CombinedLoss(SoftDiceLoss()),
+            "`losses` must be a sequence or a mapping of modules, got Soft",
+        ),
+        (lambda: CombinedLoss([len]), "`losses` must be a sequence or a mapping of modules, got .* in '0'"),
+        (lambda: CombinedLoss({"a.b": SoftDiceLoss()}), r"`losses` must have names without '\.', got 'a\.b'"),
+        (lambda: compound(2.0), "`weights` must be a sequence of numbers or a schedule, got 2.0"),
+        (lambda: compound({"dice": 1}), r"`weights` must be a sequence of numbers or a schedule, got \{"),
         (lambda: compound((1, 2, 3)), r"`weights` must have one number per loss \(2\), got 3"),
         (lambda: compound(Equal(3)), r"`weights` must have one number per loss \(2\), got 3"),
         (lambda: compound((1, float("nan"))), "`weights` must be finite"),

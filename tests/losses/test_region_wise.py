@@ -300,6 +300,18 @@ def test_bad_inputs_are_named(prediction, target, options, error, message):
     [
         ({"map": "euclid"}, ArgumentError, "`map` must be one of 'rectified'"),
         ({"map": "active_contour", "spacing": (1, 1)}, ArgumentError, "`spacing` must be None for the map"),
+        ({"map_options": {"inside": "distance"}}, ArgumentError, r"`map_options` must be .* got 'inside'"),
+        (
+            {"map": "region_wise", "map_options": {"spacing": (1, 1)}},
+            ArgumentError,
+            "`map_options` .*'spacing'",
+        ),
+        (
+            {"map_options": {"include_background": False}},
+            ArgumentError,
+            "`map_options` .*'include_background'",
+        ),
+        ({"map_options": [1]}, ArgumentError, r"`map_options` must be a mapping, got \[1\]"),
         ({"reduction": "max"}, ArgumentError, "`reduction` must be one of"),
         ({"sigmoid": True, "softmax": True}, ArgumentError, "`sigmoid` must be the only activation"),
         ({"softmax": True, "other_act": torch.tanh}, ArgumentError, "`softmax` must be the only activation"),

@@ -321,6 +321,11 @@ def test_bad_spacing_is_named(function, spacing, error, message):
             ArgumentError,
             "`weights` must be finite and not negative",
         ),
+        (
+            lambda: maps.class_weight_map(SQUARE, 2, weights=["a", 1]),
+            DtypeError,
+            "`weights` must hold numbers",
+        ),
     ],
 )
 def test_bad_options_are_named(call, error, message):

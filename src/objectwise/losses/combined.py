@@ -29,7 +29,7 @@ class CombinedLoss(nn.Module):
     Raises
     ------
     ArgumentError
-        If there is no term, or weights and terms differ in number or a weight is not finite.
+        If there is no term, one is no module, or weights and terms differ in number or a weight is not finite.
 
     Notes
     -----
@@ -55,14 +55,8 @@ class CombinedLoss(nn.Module):
         weights: Sequence[float] | Callable[[int], Sequence[float]] | None = None,
     ) -> None:
         super().__init__()
-        if not isinstance(losses, Mapping):
-            losses = {str(i): loss for i, loss in enumerate(losses)}
-        if not losses:
-            raise ArgumentError("`losses` must hold a loss, got none")
-        self.losses = nn.ModuleDict(losses)
-        if weights is None:
-            weights = Equal(len(losses))
-        self.schedule = weights if callable(weights) else Constant(tuple(float(w) for w in weights))
+        self.losses = nn.ModuleDict(_named(losses))
+        self.schedule = Equal(len(losses)) if weights is None else _schedule(weights)
         self.position = 0
         self._takes_map = {
             name: "weight_map" in inspect.signature(loss.forward).parameters
@@ -141,3 +135,33 @@ class CombinedLoss(nn.Module):
     def extra_repr(self) -> str:
         """Show the schedule and where it is."""
         return f"weights={self.schedule!r}, position={self.position}"
+
+
+def _named(losses: Sequence[nn.Module] | Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+    """Return the losses by name, which is their position in a sequence."""
+    rule = "`losses` must be a sequence or a mapping of modules"
+    if not isinstance(losses, Mapping | Sequence | nn.ModuleList):
+        raise ArgumentError(f"{rule}, got {type(losses).__name__}")
+    pairs = losses.items() if isinstance(losses, Mapping) else enumerate(losses)
+    named = {str(name): loss for name, loss in pairs}
+    if not named:
+        raise ArgumentError("`losses` must hold a loss, got none")
+    for name, loss in named.items():
+        if not isinstance(loss, nn.Module):
+            raise ArgumentError(f"{rule}, got {loss!r} in {name!r}")
+        if "." in name:  # PyTorch's own, for the names of parameters
+            raise ArgumentError(f"`losses` must have names without '.', got {name!r}")
+    return named
+
+
+def _schedule(
+    weights: Sequence[float] | Callable[[int], Sequence[float]],
+) -> Callable[[int], Sequence[float]]:
+    if callable(weights):
+        return weights
+    try:
+        return Constant(tuple(float(weight) for weight in weights))
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(
+            f"`weights` must be a sequence of numbers or a schedule, got {weights!r}"
+        ) from error

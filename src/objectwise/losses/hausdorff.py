@@ -53,6 +53,11 @@ def hausdorff_dt_loss(
     Tensor
         Scalar, or (n, c, 1, ...) with reduction "none". The distances are constants for the gradient.
 
+    Raises
+    ------
+    DtypeError, ShapeError, ArgumentError, DeviceError
+        If the inputs do not fit each other, a class is out of range or `alpha` is not positive.
+
     References
     ----------
     Karimi, Salcudean: "Reducing the Hausdorff distance in medical image segmentation with convolutional

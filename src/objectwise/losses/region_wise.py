@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from objectwise import maps
-from objectwise.checks import check_choice, check_spacing
+from objectwise.checks import check_choice, check_options, check_spacing
 from objectwise.errors import ArgumentError, DeviceError, DtypeError, ShapeError
 from objectwise.losses.class_channels import ClassChannels, as_broadcastable
 from objectwise.losses.class_module import ClassLoss
@@ -26,6 +26,7 @@ MAPS: Mapping[str, MapFunction] = {
     "class_weight": maps.class_weight_map,
 }
 WITHOUT_SPACING = ("active_contour", "class_weight")
+NOT_OPTIONS = ("n_classes", "spacing", "ignore_label", "include_background", "spatial_dims")
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,16 @@ class MapChoice:
             )
         return MAPS[self.map]
 
+    def check(self) -> None:
+        """Require a map that there is, and options that it has and the loss does not give it."""
+        if not isinstance(self.options, Mapping):
+            raise ArgumentError(f"`map_options` must be a mapping, got {self.options!r}")
+        check_options(self.options, self.function(), name="map_options", taken=NOT_OPTIONS)
+
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # NumPy: a compiled model calls it as it is
     def of(self, target: Tensor, n_classes: int | None, ignore_label: int | None) -> Tensor:
         """Return the map of (n, 1, *spatial) class indices or a one-hot target, all channels."""
+        self.check()
         given = dict(self.options)
         if self.spacing is not None:
             given["spacing"] = check_spacing(self.spacing, ndim=target.ndim - 2)
@@ -82,12 +90,11 @@ def region_wise_loss(
         of classes, and `spacing`, `ignore_label`, `map_options` where given, and returns a map.
     weight_map : (n, c, *spatial) float, optional
         A map made before, which takes the place of `map`, `spacing` and `map_options`: the loss is the same
-        to the bit. Without the background it may
-        have its channel or not.
+        to the bit. Without the background it may have its channel or not.
     spacing : (ndim,) float, optional
         Of the map, as in `objectwise.maps.region_wise_map`.
     map_options : optional
-        Further keyword arguments of the map function.
+        Further keyword arguments of the map function: `inside`, `weights`, ...
     channels : ClassChannels
         Activation, background, one-hot, ignored label and reduction.
 
@@ -164,8 +171,8 @@ class RegionWiseLoss(ClassLoss):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.choice = MapChoice(map, spacing, dict(map_options or {}))
-        self.choice.function()
+        self.choice = MapChoice(map, spacing, map_options or {})
+        self.choice.check()
 
     def forward(
         self, prediction: Tensor, target: Tensor | None = None, *, weight_map: Tensor | None = None

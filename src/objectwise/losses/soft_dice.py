@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from objectwise.errors import ArgumentError
 from objectwise.losses.class_channels import ClassChannels, as_broadcastable
 from objectwise.losses.class_module import ClassLoss
 
@@ -21,7 +22,7 @@ def soft_dice_loss(
     prediction : (n, c, *spatial) float, any device
         Logits, as `channels` says. The loss is float32 (float64 for float64), also under autocast.
     target : (n, 1, *spatial) or (n, *spatial) integer classes, or one-hot (n, c, *spatial)
-    smooth : float
+    smooth : float, positive
         1e-6 in the denominator, as in Valverde and Tohka: a class that is absent and not predicted scores 0.
     channels : ClassChannels
         Activation, background, one-hot, ignored label and reduction. `batch` sums over the batch before
@@ -32,12 +33,18 @@ def soft_dice_loss(
     Tensor
         Scalar; (n, c, 1, ...) with reduction "none". A sample of which nothing is known is left out.
 
+    Raises
+    ------
+    DtypeError, ShapeError, ArgumentError, DeviceError
+        If the inputs do not fit each other, a class is out of range or `smooth` is not positive.
+
     References
     ----------
     Milletari, Navab, Ahmadi: "V-Net", 3DV 2016; in this form Valverde and Tohka 2023.
     """
     channels = ClassChannels() if channels is None else channels
     channels.check()
+    _check_smooth(smooth)
     channels.check_prediction(prediction)
     checked = channels.target(target, prediction)
     checked.check_range()
@@ -70,8 +77,18 @@ class SoftDiceLoss(ClassLoss):
 
     def __init__(self, *, smooth: float = 1e-6, **options: Any) -> None:
         super().__init__(**options)
+        _check_smooth(smooth)
         self.smooth = smooth
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return the loss of `prediction` (n, c, *spatial) against `target`."""
         return soft_dice_loss(prediction, target, smooth=self.smooth, channels=self.channels)
+
+    def extra_repr(self) -> str:
+        """Show the options."""
+        return f"smooth={self.smooth}, {super().extra_repr()}"
+
+
+def _check_smooth(smooth: float) -> None:
+    if not 0 < smooth < float("inf"):
+        raise ArgumentError(f"`smooth` must be positive and finite, got {smooth}")

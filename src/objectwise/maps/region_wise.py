@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectwise.checks import check_choice
-from objectwise.errors import ArgumentError, ShapeError
+from objectwise.errors import ArgumentError, DtypeError, ShapeError
 from objectwise.maps.class_labels import ClassLabels, read_class_labels
 from objectwise.maps.distances import distances_within, in_threads, signed_distances
 
@@ -358,7 +358,10 @@ def _scaled(distances: Map, kind: str) -> Map:
 
 
 def _checked_weights(weights: Sequence[float], n_classes: int) -> NDArray[np.float64]:
-    array = np.asarray(weights, np.float64)
+    try:
+        array = np.asarray(weights, np.float64)
+    except (TypeError, ValueError) as error:
+        raise DtypeError(f"`weights` must hold numbers, got {weights!r}") from error
     if array.shape != (n_classes,):
         raise ShapeError(f"`weights` must hold one number per class ({n_classes}), got shape {array.shape}")
     if not (np.isfinite(array).all() and (array >= 0).all()):
