@@ -29,7 +29,8 @@ class CombinedLoss(nn.Module):
     Raises
     ------
     ArgumentError
-        If there is no term, one is no module, or weights and terms differ in number or a weight is not finite.
+        If there is no term, or one is no module; if weights and terms differ in number, or a weight is not
+        finite.
 
     Notes
     -----
