@@ -11,6 +11,8 @@ from objectwise.losses import BlobLoss, CCDiceLoss, InstanceCenterLoss, Instance
 from tests.losses.instance_problems import busy, gradients_of, problems, rows, scene, values_of
 from tests.oracles import instances as oracle
 
+LOSSES = (InstanceLoss, InstanceCenterLoss, BlobLoss, CCDiceLoss, RegionDice)
+
 
 @pytest.mark.parametrize("semantics", ["corrected", "original"])
 @pytest.mark.parametrize("level", [-5.0, 5.0])
@@ -128,17 +130,28 @@ def test_ignored_padding_changes_nothing(problem):
     )
 
 
-def test_ignored_voxels_have_no_gradient_and_no_part():
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("with_ids", [False, True])
+def test_what_ignored_voxels_hold_has_no_effect(loss, with_ids):
+    logits, target = busy()
+    ignore = torch.zeros_like(target)
+    ignore[..., 5:9] = True
+    unknown = torch.where(ignore, 255, target.long())
+    instances = [mask.long() if with_ids else None for mask in (target, ~target & ignore | target & ~ignore)]
+    changed = torch.where(ignore, 3.0, logits)
+    logits.requires_grad_()
+    terms = loss().terms(logits, target, ignore=ignore, instances=instances[0])
+    assert not gradients_of(terms, logits)[:, ignore].any()
+    assert gradients_of(terms, logits)[:, ~ignore].any()
+    others = loss().terms(changed, unknown, ignore=ignore, instances=instances[1])
+    np.testing.assert_allclose(values_of(terms), values_of(others), rtol=1e-12)
+
+
+def test_a_missed_object_where_nothing_is_known_is_not_missed():
     logits, target = scene()
     ignore = torch.zeros_like(target)
     ignore[..., :6] = True
-    changed = torch.where(ignore, -3.0, logits)
-    logits.requires_grad_()
-    terms = InstanceLoss().terms(logits, target, ignore=ignore)
-    assert not gradients_of(terms, logits)[:, ignore].any()
-    assert terms.missed == 0  # the missed object lies where nothing is known
-    plain = InstanceLoss().terms(changed, target & ~ignore, ignore=ignore)
-    np.testing.assert_allclose(values_of(terms)[[0, 1, 4]], values_of(plain)[[0, 1, 4]])
+    assert InstanceLoss().terms(logits, target, ignore=ignore).missed == 0
 
 
 def test_non_contiguous_inputs_are_read_as_they_are():
@@ -157,7 +170,7 @@ def test_repr_shows_the_options():
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-@pytest.mark.parametrize("loss", [InstanceLoss, InstanceCenterLoss, BlobLoss, CCDiceLoss, RegionDice])
+@pytest.mark.parametrize("loss", LOSSES)
 def test_terms_and_gradients_on_a_gpu_are_those_on_the_cpu(loss):
     logits, target = busy()
     answers = []

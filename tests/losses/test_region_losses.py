@@ -139,21 +139,6 @@ def test_instances_that_touch_stay_apart(loss):
     assert not torch.isclose(loss()(logits, target, instances=ids), loss()(logits, target))
 
 
-@pytest.mark.parametrize("loss", RIVALS)
-def test_ignored_voxels_have_no_gradient_and_no_part(loss):
-    logits, target = scene()
-    ignore = torch.zeros_like(target)
-    ignore[..., :8] = True
-    other = logits.clone()
-    other[ignore] = 5.0
-    logits.requires_grad_()
-    value = loss()(logits, target, ignore=ignore)
-    torch.testing.assert_close(value, loss()(other, target, ignore=ignore))
-    value.backward()
-    assert not logits.grad[ignore].any()
-    assert logits.grad[~ignore].any()
-
-
 def test_precomputed_regions_are_the_voronoi_regions():
     logits, target = busy()
     regions = torch.from_numpy(regions_of(target)).long() * 2**33
@@ -238,8 +223,8 @@ def test_partition_counts_no_ignored_voxels():
     logits, target = scene()
     ignore = torch.zeros_like(target)
     ignore[..., :3] = True
-    inputs = foreground(logits, target, activation="sigmoid")
-    partition = region_partition(inputs, None, ignore, None, connectivity=None, spacing=None)
+    inputs = foreground(logits, target, ignore, activation="sigmoid")
+    partition = region_partition(inputs, None, None, connectivity=None, spacing=None)
     assert partition.voxels.sum() == (~ignore).sum()
     assert (partition.cells.reshape(target.shape)[ignore] == -1).all()
 

@@ -112,14 +112,13 @@ class _InstanceLossBase(nn.Module):
         if original and ignore is not None:
             raise ArgumentError("`ignore` has no effect in the original semantics; use semantics='corrected'")
         inputs = foreground(
-            prediction, target, activation=self.activation, include_background=self.include_background
+            prediction, target, ignore, activation=self.activation, include_background=self.include_background
         )
         channels = object_channels(prediction, self.activation, self.include_background)
         batch = batch_cells(
             inputs,
             self.selection,
             instances=None if instances is None else instances[:, channels],
-            ignore=None if ignore is None else ignore[:, channels],
             center_offset=None if original else options.center_offset,
             spacing=None if isinstance(options, OriginalOptions) else options.spacing,
         )
@@ -252,7 +251,8 @@ class InstanceLoss(_InstanceLossBase):
             Ids of the true objects, positive where `target` is 1; its connected components by default. Any
             ids serve: a data loader can compute them once, and objects that touch stay apart.
         ignore : as `prediction`, bool, optional
-            True where the truth is unknown. Corrected semantics only.
+            True where the truth is unknown: what `target` and `prediction` hold there has no effect, and
+            objects end there. Corrected semantics only.
 
         Returns
         -------

@@ -117,7 +117,6 @@ def batch_cells(
     selection: Selection,
     *,
     instances: Tensor | None,
-    ignore: Tensor | None,
     center_offset: float | None,
     spacing: Sequence[float] | None,
 ) -> Batch:
@@ -125,8 +124,8 @@ def batch_cells(
     spatial = inputs.values.shape[2:]
     device = inputs.values.device
     masks = inputs.mask(selection.threshold).reshape(-1, *spatial)
-    truths = true_ids(inputs.target, instances, selection.connectivity)
-    ignored = None if ignore is None else on_host(ignore).reshape(-1, *spatial)
+    truths = true_ids(inputs, instances, selection.connectivity)
+    ignored = None if inputs.ignore is None else on_host(inputs.ignore).reshape(-1, *spatial)
     strengths = None
     if selection.keep == "strongest":
         strengths = on_host(inputs.values).reshape(-1, *spatial)
@@ -146,13 +145,17 @@ def batch_cells(
     return _stacked(structures, device)
 
 
-def true_ids(target: Tensor, instances: Tensor | None, connectivity: int | None) -> list[NDArray[np.int32]]:
+def true_ids(
+    inputs: Foreground, instances: Tensor | None, connectivity: int | None
+) -> list[NDArray[np.int32]]:
     """Return the dense ids of the true objects of every volume: components, or the ids that were passed."""
-    spatial = target.shape[2:]
-    masks = on_host(target).reshape(-1, *spatial)
+    spatial = inputs.target.shape[2:]
+    masks = on_host(inputs.target).reshape(-1, *spatial)
     if instances is None:
         return [connected_components(mask, connectivity) for mask in masks]
     ids = on_host(instances).reshape(-1, *spatial)
+    if inputs.ignore is not None:
+        ids = np.where(on_host(inputs.ignore).reshape(-1, *spatial), 0, ids)
     if not np.array_equal(ids != 0, masks):
         raise ArgumentError(
             "`instances` must be positive exactly where `target` is 1; they name the objects of the target"

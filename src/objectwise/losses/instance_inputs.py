@@ -23,16 +23,17 @@ class Foreground(NamedTuple):
     values: Tensor
     """float32 or float64: logits, or probabilities; differentiable."""
     target: Tensor
-    """bool"""
+    """bool, False where ignored"""
+    ignore: Tensor | None
+    """bool, True where the truth is unknown"""
     from_logits: bool
 
     def mask(self, threshold: float) -> NDArray[np.bool_]:
-        """Return where the probability is at least `threshold`, on the host."""
+        """Return where the probability is known to be at least `threshold`, on the host."""
         least = math.log(threshold / (1 - threshold)) if self.from_logits else threshold
         values = self.values.detach()
-        if values.device.type == "cpu":
-            return values.numpy() >= least
-        return on_host(values >= least)
+        reached = values.numpy() >= least if values.device.type == "cpu" else on_host(values >= least)
+        return reached if self.ignore is None else reached & ~on_host(self.ignore)
 
     def probabilities(self) -> Tensor:
         """Return probabilities, differentiable."""
@@ -102,9 +103,14 @@ def object_channels(prediction: Tensor, activation: str, include_background: boo
 
 
 def foreground(
-    prediction: Tensor, target: Tensor, *, activation: str, include_background: bool | None = None
+    prediction: Tensor,
+    target: Tensor,
+    ignore: Tensor | None = None,
+    *,
+    activation: str,
+    include_background: bool | None = None,
 ) -> Foreground:
-    """Return the object channels of both, widened, and check their values."""
+    """Return the object channels of all, widened, and check their values."""
     channels = object_channels(prediction, activation, include_background)
     values = prediction.to(wide_dtype(prediction))
     _check_finite(values.detach())
@@ -116,6 +122,9 @@ def foreground(
                 "pass activation='sigmoid' for logits"
             )
     positive = target[:, channels]
+    if ignore is not None:
+        ignore = ignore[:, channels]
+        positive = positive.masked_fill(ignore, 0)
     if positive.dtype != torch.bool:
         strange = (positive != 0) & (positive != 1)
         if strange.any():
@@ -126,7 +135,7 @@ def foreground(
         positive = positive != 0
     if activation == "softmax":
         values = _logits_against_the_rest(values)[:, channels]
-    return Foreground(values, positive, activation != "none")
+    return Foreground(values, positive, ignore, activation != "none")
 
 
 def _check_finite(values: Tensor) -> None:

@@ -126,18 +126,14 @@ class _RegionLossBase(nn.Module):
                 raise DtypeError(f"`regions` must be a tensor of integer ids (0 = no region), got {came}")
             check_fits(regions, prediction, "regions")
         inputs = foreground(
-            prediction, target, activation=self.activation, include_background=self.include_background
+            prediction, target, ignore, activation=self.activation, include_background=self.include_background
         )
         channels = object_channels(prediction, self.activation, self.include_background)
-        optional = [
-            None if tensor is None else tensor[:, channels] for tensor in (instances, ignore, regions)
-        ]
+        optional = [None if tensor is None else tensor[:, channels] for tensor in (instances, regions)]
         partition = self._partition(inputs, *optional)
         return self._of_partition(inputs, partition)
 
-    def _partition(
-        self, inputs: Foreground, instances: Tensor | None, ignore: Tensor | None, regions: Tensor | None
-    ) -> Partition:
+    def _partition(self, inputs: Foreground, instances: Tensor | None, regions: Tensor | None) -> Partition:
         raise NotImplementedError
 
     def _of_partition(self, inputs: Foreground, partition: Partition) -> RegionTerms:
@@ -182,10 +178,8 @@ class BlobLoss(_RegionLossBase):
 
     _weights = MappingProxyType({"pixel": 2.0, "instances": 1.0})
 
-    def _partition(
-        self, inputs: Foreground, instances: Tensor | None, ignore: Tensor | None, regions: Tensor | None
-    ) -> Partition:
-        return blob_partition(inputs, instances, ignore, self.connectivity)
+    def _partition(self, inputs: Foreground, instances: Tensor | None, regions: Tensor | None) -> Partition:
+        return blob_partition(inputs, instances, self.connectivity)
 
     def _of_partition(self, inputs: Foreground, partition: Partition) -> RegionTerms:
         sums = cell_sums(
@@ -297,11 +291,9 @@ class CCDiceLoss(_RegionLossBase):
             raise ArgumentError("`instances` and `spacing` have no effect where `regions` are given")
         return self._terms(prediction, target, instances, ignore, regions)
 
-    def _partition(
-        self, inputs: Foreground, instances: Tensor | None, ignore: Tensor | None, regions: Tensor | None
-    ) -> Partition:
+    def _partition(self, inputs: Foreground, instances: Tensor | None, regions: Tensor | None) -> Partition:
         return region_partition(
-            inputs, instances, ignore, regions, connectivity=self.connectivity, spacing=self.spacing
+            inputs, instances, regions, connectivity=self.connectivity, spacing=self.spacing
         )
 
     def _of_partition(self, inputs: Foreground, partition: Partition) -> RegionTerms:

@@ -35,17 +35,14 @@ class Partition(NamedTuple):
     n_volumes: int
 
 
-def blob_partition(
-    inputs: Foreground, instances: Tensor | None, ignore: Tensor | None, connectivity: int | None
-) -> Partition:
+def blob_partition(inputs: Foreground, instances: Tensor | None, connectivity: int | None) -> Partition:
     """Make every true object a region; the background is outside."""
-    return _partition(inputs, true_ids(inputs.target, instances, connectivity), ignore)
+    return _partition(inputs, true_ids(inputs, instances, connectivity))
 
 
 def region_partition(
     inputs: Foreground,
     instances: Tensor | None,
-    ignore: Tensor | None,
     regions: Tensor | None,
     *,
     connectivity: int | None,
@@ -54,16 +51,16 @@ def region_partition(
     """Make the Voronoi regions of the true objects, or those that are given, the regions."""
     if regions is not None:
         flat = on_host(regions).reshape(-1, *regions.shape[2:])
-        return _partition(inputs, [dense_ids(one)[0] for one in flat], ignore)
-    objects = true_ids(inputs.target, instances, connectivity)
+        return _partition(inputs, [dense_ids(one)[0] for one in flat])
+    objects = true_ids(inputs, instances, connectivity)
     whole = [voronoi_regions(ids, spacing) if ids.any() else np.ones_like(ids) for ids in objects]
-    return _partition(inputs, whole, ignore)
+    return _partition(inputs, whole)
 
 
-def _partition(inputs: Foreground, regions: list[NDArray[np.int32]], ignore: Tensor | None) -> Partition:
+def _partition(inputs: Foreground, regions: list[NDArray[np.int32]]) -> Partition:
     spatial = inputs.target.shape[2:]
     target = on_host(inputs.target).reshape(-1, *spatial)
-    ignored = None if ignore is None else on_host(ignore).reshape(-1, *spatial)
+    ignored = None if inputs.ignore is None else on_host(inputs.ignore).reshape(-1, *spatial)
     cells = np.empty(target.shape, np.int32)
     counts = [int(ids.max()) + 1 for ids in regions]
     first = 0
