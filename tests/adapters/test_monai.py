@@ -3,10 +3,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import numba
 import numpy as np
 import pytest
 import torch
-from monai.data import MetaTensor
+from monai.data import DataLoader, Dataset, MetaTensor
 from monai.transforms import CastToTyped, Compose, RandFlipd, RandSpatialCropd
 
 from objectwise import maps
@@ -24,8 +25,9 @@ def test_map_stands_beside_the_labels():
     assert torch.equal(found["label_map"], maps.rectified_region_wise_map(LABELS, 3, spatial_dims=3))
 
 
-def test_function_spacing_and_options_are_passed_on():
-    transform = RegionMapd("label", maps.hausdorff_map, n_classes=3, postfix="h", spacing=(1, 2, 3), alpha=1)
+@pytest.mark.parametrize("spacing", [(1, 2, 3), np.array([1.0, 2.0, 3.0])])
+def test_function_spacing_and_options_are_passed_on(spacing):
+    transform = RegionMapd("label", maps.hausdorff_map, n_classes=3, postfix="h", spacing=spacing, alpha=1)
     expected = maps.hausdorff_map(LABELS, 3, spatial_dims=3, spacing=(1, 2, 3), alpha=1)
     assert torch.equal(transform({"label": LABELS})["label_h"], expected)
 
@@ -78,6 +80,35 @@ def test_bad_samples_are_named():
     with pytest.raises(KeyError):
         RegionMapd("mask", n_classes=3)({"label": LABELS})
     assert RegionMapd("mask", n_classes=3, allow_missing_keys=True)({"label": 1}) == {"label": 1}
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"spacing": 3.0}, ArgumentError, "`spacing` must be numbers, 'pixdim' or None, got 3.0"),
+        ({"alpha": 1}, ArgumentError, "`options` must be among .* got 'alpha'"),
+        ({"spatial_dims": 2}, ArgumentError, "`options` must be among .* got 'spatial_dims'"),
+        ({"function": maps.active_contour_map, "spacing": (1, 1, 1)}, ArgumentError, ".* got 'spacing'"),
+    ],
+)
+def test_bad_options_are_named(options, error, message):
+    with pytest.raises(error, match=message):
+        RegionMapd("label", n_classes=3, **options)
+
+
+def test_a_map_does_not_take_the_place_of_something_else():
+    with pytest.raises(ArgumentError, match="`postfix` must make a new key of a sample, got 'label_map'"):
+        RegionMapd("label", n_classes=3)({"label": LABELS, "label_map": 1})
+
+
+def test_workers_make_maps_on_one_thread_each():
+    def threads(labels, spatial_dims):
+        return np.full(labels.shape, numba.get_num_threads())
+
+    before = numba.get_num_threads()
+    loader = DataLoader(Dataset([{"label": LABELS}], RegionMapd("label", threads)), num_workers=1)
+    assert (next(iter(loader))["label_map"] == 1).all()
+    assert numba.get_num_threads() == before
 
 
 def test_without_monai_the_extra_is_named():

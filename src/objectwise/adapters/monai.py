@@ -6,7 +6,12 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numba
+import numpy as np
+from torch.utils.data import get_worker_info
+
 from objectwise import maps
+from objectwise.checks import check_options
 from objectwise.errors import ArgumentError, DtypeError, needs_extra
 
 with needs_extra("objectwise.adapters.monai"):
@@ -26,11 +31,11 @@ class RegionMapd(MapTransform):
     keys : str or sequence of str
         Label images, channel first: (1, *spatial) class indices, or one-hot (c, *spatial).
     function
-        One of `objectwise.maps`, the rectified map by default.
+        A region-wise map of `objectwise.maps`, the rectified one by default.
     n_classes : int, optional
         Needed for class indices.
     postfix : str
-        Of the key of a map.
+        Of the key of a map, which must be new in the sample.
     cache_dir : path, optional
         Keep the maps there, as `objectwise.maps.MapCache` does.
     spacing : (ndim,) float or "pixdim", optional
@@ -42,6 +47,8 @@ class RegionMapd(MapTransform):
 
     Raises
     ------
+    ArgumentError
+        If the function has no such option.
     DtypeError, ShapeError, ArgumentError
         When called, as the function does; labels have to be cast to integers before
         (`CastToTyped("label", torch.uint8)`), for MONAI reads them as float32.
@@ -60,19 +67,27 @@ class RegionMapd(MapTransform):
         **options: Any,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        if isinstance(spacing, str) and spacing != "pixdim":
+        if spacing != "pixdim" if isinstance(spacing, str) else spacing is not None and not np.ndim(spacing):
             raise ArgumentError(f"`spacing` must be numbers, 'pixdim' or None, got {spacing!r}")
+        given = {} if n_classes is None else {"n_classes": n_classes}
+        measured = () if spacing is None else ("spacing",)
+        check_options([*options, *given, *measured], function, taken=("spatial_dims",))
         self.function = function
-        self.options = {**options, "n_classes": n_classes}
+        self.options = {**options, **given}
         self.spacing = spacing
         self.postfix = postfix
         self.cache_dir = cache_dir
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return the sample with its maps."""
+        if get_worker_info() is not None:
+            numba.set_num_threads(1)  # the other workers use the other cores
         sample = dict(data)
         for key in self.key_iterator(sample):
-            sample[f"{key}_{self.postfix}"] = self._map(sample[key], key)
+            name = f"{key}_{self.postfix}"
+            if name in sample:
+                raise ArgumentError(f"`postfix` must make a new key of a sample, got {name!r}")
+            sample[name] = self._map(sample[key], key)
         return sample
 
     def _map(self, labels: Any, key: Hashable) -> Any:
@@ -92,8 +107,10 @@ class RegionMapd(MapTransform):
         return MetaTensor(made, meta=labels.meta) if isinstance(labels, MetaTensor) else made
 
     def _spacing(self, labels: Any, key: Hashable) -> list[float] | None:
-        if self.spacing != "pixdim":
-            return None if self.spacing is None else [float(size) for size in self.spacing]
+        if self.spacing is None:
+            return None
+        if not isinstance(self.spacing, str):
+            return [float(size) for size in self.spacing]
         if not isinstance(labels, MetaTensor):
             raise ArgumentError(f"`spacing` must be numbers for `{key}` without meta data, got 'pixdim'")
         return [float(size) for size in labels.pixdim]
