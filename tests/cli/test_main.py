@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -44,19 +43,6 @@ def test_help_imports_nothing_heavy():
         f"print([name for name in {HEAVY} if name in sys.modules])"
     )
     assert python("-c", code).stdout.strip() == "[]"
-
-
-def test_help_answers_at_once():
-    def seconds(*arguments: str) -> float:
-        times = []
-        for _ in range(3):
-            began = time.perf_counter()
-            assert python(*arguments).returncode == 0
-            times.append(time.perf_counter() - began)
-        return min(times)
-
-    typer_alone = seconds("-c", "import typer, typer.rich_utils")
-    assert seconds("-m", "objectwise", "--help") < typer_alone + 0.5
 
 
 def test_version_is_printed():
