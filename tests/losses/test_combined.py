@@ -99,7 +99,8 @@ def test_maps_go_to_the_terms_that_take_them():
     made = {name: loss.losses[name].weight_map(labels, 3) for name in ("region", "boundary")}
     assert torch.equal(loss(logits, labels, weight_map=made), expected)
     assert torch.equal(loss(logits, labels, weight_map={"region": made["region"]}), expected)
-    zero = loss(logits, labels, weight_map=torch.zeros(logits.shape))
+    one_taker = CombinedLoss([SoftmaxCrossEntropyLoss(), RegionWiseLoss()])
+    zero = one_taker(logits, labels, weight_map=torch.zeros(logits.shape))
     torch.testing.assert_close(zero, SoftmaxCrossEntropyLoss()(logits, labels))
 
 
@@ -148,3 +149,8 @@ def test_maps_that_no_term_takes_are_named():
         compound()(logits, labels, weight_map={"dice": logits})
     with pytest.raises(ArgumentError, match="`weight_map` must be None where no loss takes a map"):
         CombinedLoss([SoftDiceLoss()])(logits, labels, weight_map=logits)
+    with pytest.raises(
+        ArgumentError,
+        match=r"`weight_map` must be a mapping by name where several losses take one \['0', '1'",
+    ):
+        CombinedLoss([RegionWiseLoss(), BoundaryLoss()])(logits, labels, weight_map=logits)

@@ -21,7 +21,7 @@ class CombinedLoss(nn.Module):
     ----------
     losses : sequence of modules, or mapping of names to modules
         Each is called with (prediction, target), and with `weight_map` if its `forward` has an argument of
-        that name and a map is given.
+        that name and a map is given; where several have, maps are given by name.
     weights : sequence of float, or schedule
         Constant, or a function of the position that returns one weight per term, as `Equal()` and `Gradual()`
         are. 1 for every term by default.
@@ -88,7 +88,7 @@ class CombinedLoss(nn.Module):
         *,
         weight_map: Tensor | Mapping[str, Tensor] | None = None,
     ) -> Tensor:
-        """Return the weighted sum; `weight_map` goes to every term that takes one, or by name."""
+        """Return the weighted sum; `weight_map` goes to the one term that takes a map, or by name."""
         total: Tensor | None = None
         for name, weight in self.weights.items():
             if weight != 0:
@@ -113,14 +113,18 @@ class CombinedLoss(nn.Module):
         target: Tensor,
         weight_map: Tensor | Mapping[str, Tensor] | None,
     ) -> Tensor:
+        takers = [key for key, takes in self._takes_map.items() if takes]
         if isinstance(weight_map, Mapping):
-            unknown = [key for key in weight_map if not self._takes_map.get(key, False)]
+            unknown = [key for key in weight_map if key not in takers]
             if unknown:
-                takers = [key for key, takes in self._takes_map.items() if takes]
                 raise ArgumentError(f"`weight_map` must name losses that take a map {takers}, got {unknown}")
             weight_map = weight_map.get(name)
-        elif weight_map is not None and not any(self._takes_map.values()):
+        elif weight_map is not None and not takers:
             raise ArgumentError("`weight_map` must be None where no loss takes a map, got a map")
+        elif weight_map is not None and len(takers) > 1:  # theirs differ, and have the same shape
+            raise ArgumentError(
+                f"`weight_map` must be a mapping by name where several losses take one {takers}, got a tensor"
+            )
         given = {"weight_map": weight_map} if self._takes_map[name] and weight_map is not None else {}
         value: Tensor = self.losses[name](prediction, target, **given)
         return value

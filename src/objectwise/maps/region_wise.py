@@ -87,28 +87,12 @@ def region_wise_map(
     first = _first_channel(classes, include_background)
     maps = np.empty((classes.n_samples, classes.n_classes - first, *classes.spatial), np.float32)
     if outside == "constant" and classes.indices is not None:
-        in_threads(
-            [
-                partial(
-                    _fill_from_one_pass, target=target, classes=classes, sample=n, first=first, inside=inside
-                )
-                for n, target in enumerate(maps)
-            ]
-        )
+        one_pass = partial(_fill_from_one_pass, classes=classes, first=first, inside=inside)
+        in_threads([partial(one_pass, target=target, sample=n) for n, target in enumerate(maps)])
     else:
-        in_threads(
-            [
-                partial(
-                    _fill_from_mask,
-                    values=maps[n, c],
-                    mask=partial(classes.mask, n, c + first),
-                    spacing=classes.spacing,
-                    inside=inside,
-                    outside=outside,
-                )
-                for n, c in np.ndindex(maps.shape[:2])
-            ]
-        )
+        fill = partial(_fill_from_mask, spacing=classes.spacing, inside=inside, outside=outside)
+        masks = {(n, c): partial(classes.mask, n, c + first) for n, c in np.ndindex(maps.shape[:2])}
+        in_threads([partial(fill, values=maps[at], mask=mask) for at, mask in masks.items()])
     _forget_ignored(maps, classes)
     return classes.finish(maps)
 
