@@ -161,6 +161,36 @@ def test_non_contiguous_inputs_are_read_as_they_are():
     torch.testing.assert_close(InstanceLoss()(turned, target), InstanceLoss()(logits, target))
 
 
+# PyTorch asks every tensor for a gradient when it goes on after a graph break, and hides its own warning.
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_compiled_step_with_the_loss_inside_equals_the_plain_one(loss):
+    logits, target = scene(torch.float32)
+    function = loss()
+
+    def step(prediction):
+        return function(2 * prediction, target) + prediction.mean()
+
+    answers = []
+    for one in (step, torch.compile(step, backend="eager")):
+        prediction = logits.clone().requires_grad_()
+        value = one(prediction)
+        answers.append((value, *torch.autograd.grad(value, prediction)))
+    torch.testing.assert_close(*answers)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_gradients_may_be_asked_for_with_a_graph_but_have_no_second_derivative(loss):
+    logits, target = scene()
+    logits.requires_grad_()
+    value = loss()(logits, target)
+    (plain,) = torch.autograd.grad(value, logits, retain_graph=True)
+    (gradient,) = torch.autograd.grad(value, logits, create_graph=True)
+    torch.testing.assert_close(gradient, plain)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.norm().backward()
+
+
 def test_repr_shows_the_options():
     shown = repr(InstanceLoss(rates=False, weights={"false": 0.5}))
     assert "semantics='corrected'" in shown

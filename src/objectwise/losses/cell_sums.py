@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from objectwise.kernels.instances import add_rows, add_to_cells, logit_gradient, probability_gradient
@@ -116,6 +117,7 @@ class _CellSums(torch.autograd.Function):
         return sums[:n_cells]
 
     @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
         values, cells = ctx.saved_tensors
         from_logits, logarithms = ctx.options
@@ -182,6 +184,7 @@ class _Grouped(torch.autograd.Function):
         return tuple(part[:, k].clone() for part in torch.split(sums, list(sizes)) for k in range(3))
 
     @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor, None, None, None]:
         cells, groups = ctx.saved_tensors
         of_groups, start = _zeros(ctx.n_groups, ctx.device), 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 
 from objectwise.checks import check_choice
@@ -103,6 +104,7 @@ class _InstanceLossBase(nn.Module):
         total = sum(self.weights[name] * getattr(terms, name) for name in self._names if self.weights[name])
         return cast("Tensor", total)
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # Numba: a compiled model calls it as it is
     def _terms(
         self, prediction: Tensor, target: Tensor, instances: Tensor | None, ignore: Tensor | None
     ) -> InstanceTerms:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from objectwise.checks import check_choice
@@ -111,6 +112,7 @@ class _RegionLossBase(nn.Module):
         total = terms.instances * weights["instances"]
         return total + terms.pixel * weights["pixel"] if weights["pixel"] else total
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # Numba: a compiled model calls it as it is
     def _terms(
         self,
         prediction: Tensor,
