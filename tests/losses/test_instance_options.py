@@ -117,6 +117,7 @@ def test_weights_of_zero_leave_terms_out():
     only = dict.fromkeys(InstanceTerms._fields, 0.0) | {"missed": 2.0}
     terms = InstanceLoss().terms(logits, target)
     torch.testing.assert_close(InstanceLoss(weights=only)(logits, target), 2 * terms.missed)
+    torch.testing.assert_close(InstanceLoss(weights=only).terms(logits, target), terms)
     torch.testing.assert_close(InstanceLoss()(logits, target), sum(terms))
 
 

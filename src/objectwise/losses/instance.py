@@ -100,13 +100,20 @@ class _InstanceLossBase(nn.Module):
         ignore: Tensor | None = None,
     ) -> Tensor:
         """Return the weighted sum of the terms, a scalar; see `terms`."""
-        terms = self._terms(prediction, target, instances, ignore)
+        proximity = self.weights.get("proximity", 0.0) > 0
+        terms = self._terms(prediction, target, instances, ignore, proximity=proximity)
         total = sum(self.weights[name] * getattr(terms, name) for name in self._names if self.weights[name])
         return cast("Tensor", total)
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # Numba: a compiled model calls it as it is
     def _terms(
-        self, prediction: Tensor, target: Tensor, instances: Tensor | None, ignore: Tensor | None
+        self,
+        prediction: Tensor,
+        target: Tensor,
+        instances: Tensor | None,
+        ignore: Tensor | None,
+        *,
+        proximity: bool,
     ) -> InstanceTerms:
         check_instance_tensors(prediction, target, instances, ignore)
         options = self.options
@@ -131,7 +138,6 @@ class _InstanceLossBase(nn.Module):
             from_logits=inputs.from_logits,
             logarithms=not original,
         )
-        proximity = "proximity" in self._names and self.weights["proximity"] > 0
         if isinstance(options, OriginalOptions):
             terms = original_terms(batch, sums, options, prediction.shape[2:], proximity=proximity)
         else:
@@ -205,7 +211,7 @@ class InstanceLoss(_InstanceLossBase):
         being averaged.
     reduction : "mean" or "sum"
     weights : mapping from term names to float, optional
-        Weights of the terms in `forward`, 1 by default; 0 leaves a term out.
+        Weights of the terms in `forward`, 1 by default; 0 leaves a term out. `terms` does not look at them.
 
     Raises
     ------
@@ -273,7 +279,7 @@ class InstanceLoss(_InstanceLossBase):
         Corrected, volume without true objects: `label_instances` and `missed` are 0. Without predicted
         objects: `output_instances` and `false` are 0.
         """
-        return self._terms(prediction, target, instances, ignore)
+        return self._terms(prediction, target, instances, ignore, proximity=True)
 
 
 class InstanceCenterLoss(_InstanceLossBase):
@@ -290,4 +296,5 @@ class InstanceCenterLoss(_InstanceLossBase):
         ignore: Tensor | None = None,
     ) -> InstanceCenterTerms:
         """Return all terms, as in `InstanceLoss.terms`."""
-        return InstanceCenterTerms(*self._terms(prediction, target, instances, ignore)[:6])
+        terms = self._terms(prediction, target, instances, ignore, proximity=False)
+        return InstanceCenterTerms(*terms[:6])
