@@ -117,7 +117,7 @@ class _CellSums(torch.autograd.Function):
         return sums[:n_cells]
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
         values, cells = ctx.saved_tensors
         from_logits, logarithms = ctx.options
@@ -184,7 +184,7 @@ class _Grouped(torch.autograd.Function):
         return tuple(part[:, k].clone() for part in torch.split(sums, list(sizes)) for k in range(3))
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor, None, None, None]:
         cells, groups = ctx.saved_tensors
         of_groups, start = _zeros(ctx.n_groups, ctx.device), 0

@@ -279,7 +279,8 @@ class InstanceLoss(_InstanceLossBase):
         Corrected, volume without true objects: `label_instances` and `missed` are 0. Without predicted
         objects: `output_instances` and `false` are 0.
         """
-        return self._terms(prediction, target, instances, ignore, proximity=True)
+        terms: InstanceTerms = self._terms(prediction, target, instances, ignore, proximity=True)
+        return terms
 
 
 class InstanceCenterLoss(_InstanceLossBase):

@@ -103,7 +103,8 @@ class _RegionLossBase(nn.Module):
         ignore: Tensor | None = None,
     ) -> RegionTerms:
         """Return both terms; arguments as in `InstanceLoss.terms`."""
-        return self._terms(prediction, target, instances, ignore, None)
+        terms: RegionTerms = self._terms(prediction, target, instances, ignore, None)
+        return terms
 
     def _weighted(self, terms: RegionTerms) -> Tensor:
         weights = self.weights
@@ -291,7 +292,8 @@ class CCDiceLoss(_RegionLossBase):
         """
         if regions is not None and (instances is not None or self.spacing is not None):
             raise ArgumentError("`instances` and `spacing` have no effect where `regions` are given")
-        return self._terms(prediction, target, instances, ignore, regions)
+        terms: RegionTerms = self._terms(prediction, target, instances, ignore, regions)
+        return terms
 
     def _partition(self, inputs: Foreground, instances: Tensor | None, regions: Tensor | None) -> Partition:
         return region_partition(
