@@ -191,6 +191,24 @@ def check_spacing(spacing: object, *, ndim: int, name: str = "spacing") -> tuple
     return tuple(float(size) for size in sizes)
 
 
+def check_number(number: object, *, name: str) -> None:
+    """Require a real number, for whoever looks at its range next."""
+    if isinstance(number, bool) or not isinstance(number, int | float | np.integer | np.floating):
+        raise ArgumentError(f"`{name}` must be a number, got {number!r}")
+
+
+def check_whole_number(number: object, *, least: int, name: str) -> None:
+    """Require an integer that is not below `least`."""
+    if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < least:
+        raise ArgumentError(f"`{name}` must be a whole number, at least {least}, got {number!r}")
+
+
+def check_bool(value: object, *, name: str) -> None:
+    """Require True or False, not what Python takes for them."""
+    if not isinstance(value, bool):
+        raise ArgumentError(f"`{name}` must be True or False, got {value!r}")
+
+
 def check_choice(value: str, choices: Sequence[str], *, name: str) -> None:
     """Require one of a few words."""
     if value not in choices:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from objectwise.errors import ArgumentError, DeviceError, DtypeError, ShapeError
-from objectwise.losses import InstanceCenterLoss, InstanceLoss
+from objectwise.losses import InstanceCenterLoss, InstanceLoss, SegmentLoss
 from objectwise.losses.instance_terms import InstanceCenterTerms, InstanceTerms
 from tests.losses.instance_problems import busy, rows, scene
 
@@ -138,12 +138,30 @@ def test_center_loss_has_the_first_six_terms():
         ({"center_loss": 3}, "`center_loss` must be a name, a SegmentLoss or a function, got 3"),
         ({"empty_loss": "dice"}, "`empty_loss` must be one of 'cross_entropy', 'tversky'"),
         ({"threshold": 1.0}, "`threshold` must lie between 0 and 1, got 1.0"),
-        ({"minimum_size": -1}, "`minimum_size` must be a whole number of voxels, at least 0, got -1"),
+        ({"minimum_size": -1}, "`minimum_size` must be a whole number, at least 0, got -1"),
         ({"max_components": 5}, "`keep` must say which components stay"),
-        ({"max_components": 0, "keep": "largest"}, "`max_components` must be at least 1, got 0"),
-        ({"max_components": 1.5, "keep": "largest"}, "`max_components` must be a whole number, got 1.5"),
+        (
+            {"max_components": 0, "keep": "largest"},
+            "`max_components` must be a whole number, at least 1, got 0",
+        ),
+        (
+            {"max_components": 1.5, "keep": "largest"},
+            "`max_components` must be a whole number, at least 1, got 1.5",
+        ),
         ({"max_components": 5, "keep": "first"}, "`keep` must be one of"),
         ({"keep": "largest"}, "`keep` has no effect without `max_components`"),
+        ({"threshold": "0.5"}, "`threshold` must be a number, got '0.5'"),
+        ({"too_many": True}, "`too_many` must be a number, got True"),
+        ({"center_offset": "3"}, "`center_offset` must be a number, got '3'"),
+        ({"spacing": 2.0}, "`spacing` must have one number per spatial axis"),
+        ({"spacing": (-1, 1)}, "`spacing` must be positive and finite"),
+        ({"rates": "yes"}, "`rates` must be True or False, got 'yes'"),
+        ({"exclude_true_positives": 3}, "`exclude_true_positives` must be True or False, got 3"),
+        ({"activation": "softmax", "include_background": 1}, "`include_background` must be True or False"),
+        ({"instance_loss": SegmentLoss("tversky", alpha="1")}, "`alpha` must be a number, got '1'"),
+        ({"instance_loss": SegmentLoss(smooth="1")}, "`smooth` must be a number, got '1'"),
+        ({"weights": [1, 2]}, r"`weights` must be a mapping of names of terms to numbers, got \[1, 2\]"),
+        ({"weights": {"pixel": "1"}}, r"`weights\['pixel'\]` must be a number, got '1'"),
         ({"too_many": 0}, "`too_many` must be finite and positive, got 0"),
         ({"center_offset": -1}, "`center_offset` must be finite and at least 0, got -1"),
         ({"over": "batch"}, "`over` must be one of"),

@@ -209,6 +209,7 @@ def test_half_precision_is_widened(loss):
         ({"pixel_loss": SegmentLoss("dice", alpha=0.5)}, "`alpha` has no effect with `pixel_loss` 'dice'"),
         ({"minimum_size": 1.5}, "`minimum_size` must be a whole number"),
         ({"over": "volume"}, "`over` must be one of"),
+        ({"weights": [1, 2]}, "`weights` must be a mapping of names of terms"),
         ({"weights": {"pixels": 1}}, "`weights` must be one of"),
         ({"weights": {"pixel": 0, "instances": 0}}, "`weights` must leave at least one term"),
     ],

@@ -24,6 +24,7 @@ from objectwise.losses.instance_options import (
     OriginalOptions,
     check_shared_options,
     checked_loss,
+    checked_sizes,
     checked_weights,
     corrected_options,
     original_options,
@@ -71,7 +72,7 @@ class _InstanceLossBase(nn.Module):
             "center_loss": checked_loss(center_loss, "center_loss"),
             "empty_loss": empty_loss,
             "connectivity": connectivity,
-            "spacing": None if spacing is None else tuple(float(size) for size in spacing),
+            "spacing": checked_sizes(spacing),
             "minimum_size": minimum_size,
             "max_components": max_components,
             "keep": keep,
@@ -87,7 +88,7 @@ class _InstanceLossBase(nn.Module):
         check_shared_options(given)
         self.semantics, self.threshold = semantics, threshold
         self.activation, self.include_background = activation, include_background
-        self.weights = checked_weights(weights, self._names)
+        self.weights = checked_weights(weights, dict.fromkeys(self._names, 1.0))
         self.options = original_options(given) if semantics == "original" else corrected_options(given)
         self.selection = selection_of(self.options, threshold, given)
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectwise.checks import check_choice
+from objectwise.checks import check_choice, check_number, check_whole_number
 from objectwise.errors import ArgumentError
 from objectwise.losses.inputs import on_device, on_host
 from objectwise.losses.instance_inputs import Foreground
@@ -34,24 +34,15 @@ class Selection(NamedTuple):
 
     def check(self) -> None:
         """Refuse numbers out of range, and a cap without a choice or a choice without a cap."""
+        check_number(self.threshold, name="threshold")
         if not 0 < self.threshold < 1:
             raise ArgumentError(f"`threshold` must lie between 0 and 1, got {self.threshold}")
-        if (
-            isinstance(self.minimum_size, bool)
-            or not isinstance(self.minimum_size, int)
-            or self.minimum_size < 0
-        ):
-            raise ArgumentError(
-                f"`minimum_size` must be a whole number of voxels, at least 0, got {self.minimum_size!r}"
-            )
+        check_whole_number(self.minimum_size, least=0, name="minimum_size")
         if self.max_components is None:
             if self.keep is not None:
                 raise ArgumentError(f"`keep` has no effect without `max_components`, got {self.keep!r}")
             return
-        if isinstance(self.max_components, bool) or not isinstance(self.max_components, int):
-            raise ArgumentError(f"`max_components` must be a whole number, got {self.max_components!r}")
-        if self.max_components < 1:
-            raise ArgumentError(f"`max_components` must be at least 1, got {self.max_components}")
+        check_whole_number(self.max_components, least=1, name="max_components")
         if self.keep is None:
             listed = ", ".join(map(repr, KEEP))
             raise ArgumentError(f"`keep` must say which components stay below `max_components`: {listed}")

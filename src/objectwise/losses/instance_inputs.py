@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectwise.checks import check_choice, check_finite
+from objectwise.checks import check_bool, check_choice, check_finite
 from objectwise.errors import ArgumentError, DeviceError, DtypeError, ShapeError
 from objectwise.losses.inputs import FLOATS, INTEGERS, on_host, wide_dtype
 
@@ -89,6 +89,8 @@ def check_activation(activation: str, include_background: bool | None) -> None:
         raise ArgumentError(
             f"`include_background` has no effect with activation {activation!r}, got {include_background}"
         )
+    if include_background is not None:
+        check_bool(include_background, name="include_background")
 
 
 def object_channels(prediction: Tensor, activation: str, include_background: bool | None) -> slice:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
 from torch import Tensor
 
-from objectwise.checks import check_choice
+from objectwise.checks import check_bool, check_choice, check_number, check_spacing
 from objectwise.errors import ArgumentError
 from objectwise.losses.instance_batch import Selection
 from objectwise.losses.segments import EMPTY_LOSSES, SegmentLoss
@@ -63,10 +64,16 @@ def check_shared_options(given: Mapping[str, Any]) -> None:
     """Refuse values that neither semantics accepts."""
     check_choice(given["over"], OVER, name="over")
     check_choice(given["reduction"], REDUCTIONS, name="reduction")
+    for name in ("too_many", "center_offset"):
+        if given[name] is not None:
+            check_number(given[name], name=name)
     if given["too_many"] is not None and not 0 < given["too_many"] < float("inf"):
         raise ArgumentError(f"`too_many` must be finite and positive, got {given['too_many']}")
     if given["center_offset"] is not None and not 0 <= given["center_offset"] < float("inf"):
         raise ArgumentError(f"`center_offset` must be finite and at least 0, got {given['center_offset']}")
+    check_bool(given["exclude_true_positives"], name="exclude_true_positives")
+    if given["rates"] is not None:
+        check_bool(given["rates"], name="rates")
 
 
 def original_options(given: Mapping[str, Any]) -> OriginalOptions:
@@ -148,13 +155,24 @@ def checked_loss(loss: InnerLoss, name: str) -> AnyLoss:
     return loss
 
 
-def checked_weights(weights: Mapping[str, float] | None, names: tuple[str, ...]) -> dict[str, float]:
-    """Return the weight of every term, 1 by default."""
-    weights = {} if weights is None else dict(weights)
+def checked_weights(weights: Mapping[str, float] | None, defaults: Mapping[str, float]) -> dict[str, float]:
+    """Return the weight of every term, that of `defaults` where none is given."""
+    weights = {} if weights is None else weights
+    if not isinstance(weights, Mapping):
+        raise ArgumentError(f"`weights` must be a mapping of names of terms to numbers, got {weights!r}")
     for name, weight in weights.items():
-        check_choice(name, names, name="weights")
+        check_choice(name, tuple(defaults), name="weights")
+        check_number(weight, name=f"weights[{name!r}]")
         if not 0 <= weight < float("inf"):
             raise ArgumentError(f"`weights` must be finite and not negative, got {weight} for {name!r}")
-    if not any(weights.get(name, 1.0) for name in names):
+    every = {**defaults, **weights}
+    if not any(every.values()):
         raise ArgumentError("`weights` must leave at least one term, got 0 for all of them")
-    return {name: float(weights.get(name, 1.0)) for name in names}
+    return {name: float(weight) for name, weight in every.items()}
+
+
+def checked_sizes(spacing: Sequence[float] | None) -> tuple[float, ...] | None:
+    """Return the size of a voxel before it is known how many axes there will be."""
+    if spacing is None:
+        return None
+    return check_spacing(spacing, ndim=3 if np.size(spacing) > 2 else 2)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from objectwise.checks import check_choice
+from objectwise.checks import check_choice, check_whole_number
 from objectwise.errors import ArgumentError, DtypeError
 from objectwise.losses.cell_sums import cell_sums
 from objectwise.losses.inputs import INTEGERS
@@ -27,7 +27,14 @@ from objectwise.losses.instance_inputs import (
     foreground,
     object_channels,
 )
-from objectwise.losses.instance_options import OVER, REDUCTIONS, InnerLoss, checked_loss, checked_weights
+from objectwise.losses.instance_options import (
+    OVER,
+    REDUCTIONS,
+    InnerLoss,
+    checked_loss,
+    checked_sizes,
+    checked_weights,
+)
 from objectwise.losses.region_segments import (
     Partition,
     RegionCrops,
@@ -71,16 +78,13 @@ class _RegionLossBase(nn.Module):
         check_activation(activation, include_background)
         check_choice(over, OVER, name="over")
         check_choice(reduction, REDUCTIONS, name="reduction")
-        if isinstance(minimum_size, bool) or not isinstance(minimum_size, int) or minimum_size < 0:
-            raise ArgumentError(
-                f"`minimum_size` must be a whole number of voxels, at least 0, got {minimum_size!r}"
-            )
+        check_whole_number(minimum_size, least=0, name="minimum_size")
         self.activation, self.include_background = activation, include_background
         self.pixel = checked_loss(pixel_loss, "pixel_loss")
         self.instance = checked_loss(instance_loss, "instance_loss")
         self.connectivity, self.minimum_size = connectivity, minimum_size
         self.over, self.reduction = over, reduction
-        self.weights = checked_weights({**self._weights, **(weights or {})}, RegionTerms._fields)
+        self.weights = checked_weights(weights, self._weights)
 
     def forward(
         self,
@@ -259,7 +263,7 @@ class CCDiceLoss(_RegionLossBase):
         if empty_loss is not None:
             check_choice(empty_loss, EMPTY_LOSSES, name="empty_loss")
         self.empty = "cross_entropy" if empty_loss is None else empty_loss
-        self.spacing = None if spacing is None else tuple(float(size) for size in spacing)
+        self.spacing = checked_sizes(spacing)
 
     def forward(
         self,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from objectwise.checks import check_choice
+from objectwise.checks import check_choice, check_number
 from objectwise.errors import ArgumentError
 
 SEGMENT_LOSSES = (
@@ -78,11 +78,15 @@ class SegmentLoss(NamedTuple):
                 continue
             if self.kind not in kinds:
                 raise ArgumentError(f"`{option}` has no effect with `{name}` {self.kind!r}, got {value}")
+            check_number(value, name=option)
             if not least <= value < float("inf"):
                 raise ArgumentError(f"`{option}` must be finite and at least {least:g}, got {value}")
         if self.smooth is not None and self.kind == "cross_entropy":
             raise ArgumentError(f"`smooth` has no effect with `{name}` {self.kind!r}, got {self.smooth}")
-        if self.smooth is not None and not 0 < self.smooth < float("inf"):
+        if self.smooth is None:
+            return
+        check_number(self.smooth, name="smooth")
+        if not 0 < self.smooth < float("inf"):
             raise ArgumentError(f"`smooth` must be finite and positive, got {self.smooth}")
 
     @property

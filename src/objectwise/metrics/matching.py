@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
-from objectwise.checks import check_choice
+from objectwise.checks import check_choice, check_number
 from objectwise.errors import ArgumentError
 from objectwise.maps.instances import counted_objects
 from objectwise.metrics.contingency import ContingencyTable
@@ -118,6 +118,7 @@ def matching_of_table(
     As `match_objects`; take ids to ignore out of the table first (`ContingencyTable.without`).
     """
     check_choice(overlap, OVERLAPS, name="overlap")
+    check_number(threshold, name="threshold")
     if not 0 <= threshold < 1:  # also refuses nan
         raise ArgumentError(f"`threshold` must be at least 0 and below 1, got {threshold}")
     true_ids, true_sizes, rows = counted_objects(table.truth_ids, table.counts)
