@@ -1,12 +1,12 @@
 """The lesion phantom: sizes over three decades, small ones faint, lesions that no connectivity joins."""
 
-import cc3d
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from objectwise.data import lesion_phantom
 from objectwise.errors import ArgumentError, DtypeError, ShapeError
+from objectwise.maps import connected_components
 
 SHAPES = {"image": (512, 512), "volume": (72, 80, 88)}
 
@@ -29,7 +29,7 @@ def test_phantom_has_the_documented_shapes_and_dtypes(phantom):
 @pytest.mark.parametrize("connectivity", ["lowest", "highest"])
 def test_connected_components_are_the_lesions_with_any_connectivity(phantom, connectivity):
     number = {2: (4, 8), 3: (6, 26)}[phantom.raw.ndim][connectivity == "highest"]
-    pieces = cc3d.connected_components(phantom.labels > 0, connectivity=number)
+    pieces = connected_components(phantom.labels > 0, number)
     np.testing.assert_array_equal(pieces, phantom.labels)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from numbers import Integral
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -14,6 +13,7 @@ from objectwise.data.phantom.neuropil import Phantom
 from objectwise.data.phantom.noise import Float32, box_around, smooth_noise, squared_distances
 from objectwise.data.phantom.options import between, checked_seed, checked_shape
 from objectwise.errors import ArgumentError, DtypeError
+from objectwise.maps.instances import connected_components
 
 GAP = 2
 """Background voxels between two lesions, diagonals included: no connectivity joins them."""
@@ -83,7 +83,7 @@ def lesion_phantom(
     grain = between(noise, 0, 1, "noise")
     volume = (1, *sides) if len(sides) == 2 else sides
     lesions = _scatter(np.random.default_rng(streams[0]), volume, sizes, share)
-    labels = cc3d.connected_components(lesions, connectivity=26).astype(np.uint64)
+    labels = connected_components(lesions, 26).astype(np.uint64)
     sizes_found = np.bincount(labels.ravel().astype(np.int64))
     brightness = strength * np.minimum(sizes_found / sizes[1], 1) ** exponent
     raw = _photograph(np.random.default_rng(streams[1]), labels, brightness, grain)
@@ -153,7 +153,7 @@ def _grow(
     if room < size:
         return None
     reach = np.partition(distance, size - 1, axis=None)[size - 1]
-    pieces = cc3d.connected_components(distance <= reach, connectivity=6)
+    pieces = connected_components(distance <= reach, 6)
     here = tuple(int(c) - part.start for c, part in zip(centre, box, strict=True))
     lesion = pieces == pieces[here]
     return lesion if 0.9 * size <= lesion.sum() <= 1.1 * size else None
