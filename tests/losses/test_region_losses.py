@@ -131,6 +131,15 @@ def test_background_channel_counts_on_request():
 
 
 @pytest.mark.parametrize("loss", RIVALS)
+def test_connectivity_has_no_effect_beside_instances_and_is_refused(loss):
+    logits, target = scene()
+    with pytest.raises(
+        ArgumentError, match="`connectivity` has no effect where `instances` are given, got 4"
+    ):
+        loss(connectivity=4)(logits, target, instances=target.long())
+
+
+@pytest.mark.parametrize("loss", RIVALS)
 def test_instances_that_touch_stay_apart(loss):
     logits, target = scene()
     ids = torch.zeros(target.shape, dtype=torch.int64)
@@ -143,10 +152,10 @@ def test_precomputed_regions_are_the_voronoi_regions():
     logits, target = busy()
     regions = torch.from_numpy(regions_of(target)).long() * 2**33
     torch.testing.assert_close(CCDiceLoss()(logits, target, regions=regions), CCDiceLoss()(logits, target))
-    with pytest.raises(
-        ArgumentError, match="`instances` and `spacing` have no effect where `regions` are given"
-    ):
-        CCDiceLoss(spacing=(1, 1))(logits, target, regions=regions)
+    for options, more in (({"spacing": (1, 1)}, {}), ({"connectivity": 4}, {}), ({}, {"instances": regions})):
+        (name,) = {**options, **more}
+        with pytest.raises(ArgumentError, match=f"`{name}` has no effect where `regions` are given"):
+            CCDiceLoss(**options)(logits, target, regions=regions, **more)
     with pytest.raises(DtypeError, match="`regions` must be a tensor of integer ids"):
         CCDiceLoss()(logits, target, regions=regions.double())
     with pytest.raises(ShapeError, match="`regions` must have the shape of `prediction`"):

@@ -127,6 +127,10 @@ class _RegionLossBase(nn.Module):
         regions: Tensor | None,
     ) -> RegionTerms:
         check_instance_tensors(prediction, target, instances, ignore)
+        if instances is not None and self.connectivity is not None:
+            raise ArgumentError(
+                f"`connectivity` has no effect where `instances` are given, got {self.connectivity}"
+            )
         if regions is not None:
             if not isinstance(regions, Tensor) or regions.dtype not in INTEGERS:
                 came = regions.dtype if isinstance(regions, Tensor) else type(regions).__name__
@@ -292,10 +296,13 @@ class CCDiceLoss(_RegionLossBase):
 
         Arguments as in `InstanceLoss.terms`, and `regions`, as `prediction`, integer, optional: a partition
         made before, such as `voronoi_regions` in a data loader; 0 lies in no region. It takes the place of
-        the Voronoi partition, so `instances` and `spacing` have no effect beside it and are refused.
+        the Voronoi partition, so `instances`, `spacing` and `connectivity` have no effect beside it and are
+        refused.
         """
-        if regions is not None and (instances is not None or self.spacing is not None):
-            raise ArgumentError("`instances` and `spacing` have no effect where `regions` are given")
+        beside = {"instances": instances, "spacing": self.spacing, "connectivity": self.connectivity}
+        useless = [name for name, value in beside.items() if value is not None]
+        if regions is not None and useless:
+            raise ArgumentError(f"`{useless[0]}` has no effect where `regions` are given")
         terms: RegionTerms = self._terms(prediction, target, instances, ignore, regions)
         return terms
 
