@@ -324,6 +324,15 @@ def test_bad_options_are_named(options, error, message):
         RegionWiseLoss(**options)
 
 
+def test_an_activation_that_changes_the_shape_is_named():
+    with pytest.raises(
+        ShapeError, match=r"`other_act` must keep the shape \(2, 3, 4, 5\), got \(2, 1, 4, 5\)"
+    ):
+        RegionWiseLoss(other_act=lambda logits: logits[:, :1])(LOGITS, LABELS)
+    with pytest.raises(DtypeError, match="`other_act` must return a floating point tensor, got torch.bool"):
+        RegionWiseLoss(other_act=lambda logits: logits > 0)(LOGITS, LABELS)
+
+
 def test_options_that_need_more_channels_are_named():
     single, mask = LOGITS[:, :1], LABELS
     with pytest.raises(ArgumentError, match="`include_background` must be True for a single channel"):

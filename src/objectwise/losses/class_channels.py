@@ -79,7 +79,7 @@ class ClassChannels:
         if self.sigmoid:
             return torch.sigmoid(values)
         if self.other_act is not None:
-            return self.other_act(values)
+            return _kept(self.other_act(values), values)
         return torch.softmax(values, 1) if self.takes_softmax else values
 
     def log_softmax(self, prediction: Tensor) -> Tensor:
@@ -174,6 +174,7 @@ class Target(NamedTuple):
     n_classes: int | None
     """How many classes the indices are of; None for one-hot."""
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # it looks at values
     def check_range(self) -> None:
         """Require class indices in range and a one-hot target of 0 and 1; a GPU waits for this."""
         if self.n_classes is None:
@@ -202,6 +203,18 @@ class Target(NamedTuple):
         if self.known is None:
             return float(self.values[0, 0].numel())
         return self.known.flatten(1).sum(1, keepdim=True).to(dtype)
+
+
+def _kept(activated: Tensor, values: Tensor) -> Tensor:
+    """Require what a user's activation returns to be probabilities of the same voxels and channels."""
+    if not isinstance(activated, Tensor) or activated.dtype not in FLOATS:
+        came = activated.dtype if isinstance(activated, Tensor) else type(activated).__name__
+        raise DtypeError(f"`other_act` must return a floating point tensor, got {came}")
+    if activated.shape != values.shape:
+        raise ShapeError(
+            f"`other_act` must keep the shape {tuple(values.shape)}, got {tuple(activated.shape)}"
+        )
+    return activated
 
 
 def _differs(target: Tensor, label: int) -> Tensor:
