@@ -329,7 +329,7 @@ def test_an_activation_that_changes_the_shape_is_named():
         ShapeError, match=r"`other_act` must keep the shape \(2, 3, 4, 5\), got \(2, 1, 4, 5\)"
     ):
         RegionWiseLoss(other_act=lambda logits: logits[:, :1])(LOGITS, LABELS)
-    with pytest.raises(DtypeError, match="`other_act` must return a floating point tensor, got torch.bool"):
+    with pytest.raises(DtypeError, match=r"`other_act` must return a floating point tensor, got torch\.bool"):
         RegionWiseLoss(other_act=lambda logits: logits > 0)(LOGITS, LABELS)
 
 
