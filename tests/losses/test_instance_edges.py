@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from objectwise.losses import BlobLoss, CCDiceLoss, InstanceCenterLoss, InstanceLoss, RegionDice
+from objectwise.losses import BlobLoss, CCDiceLoss, InstanceCenterLoss, InstanceLoss, RegionDice, SegmentLoss
 from tests.losses.instance_problems import busy, gradients_of, problems, rows, scene, values_of
 from tests.oracles import instances as oracle
 
@@ -192,7 +192,10 @@ def test_gradients_may_be_asked_for_with_a_graph_but_have_no_second_derivative(l
 
 
 def test_repr_shows_the_options():
-    shown = repr(InstanceLoss(rates=False, weights={"false": 0.5}))
+    options = {"connectivity": 4, "max_components": 7, "keep": "largest"}
+    shown = repr(InstanceLoss(rates=False, weights={"false": 0.5}, **options))
+    for name, value in {**options, "pixel_loss": SegmentLoss(), "threshold": 0.5}.items():
+        assert f"{name}={value!r}" in shown
     assert "semantics='corrected'" in shown
     assert "rates=False" in shown
     assert "'false': 0.5" in shown

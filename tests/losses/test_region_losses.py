@@ -158,6 +158,8 @@ def test_precomputed_regions_are_the_voronoi_regions():
             CCDiceLoss(**options)(logits, target, regions=regions, **more)
     with pytest.raises(DtypeError, match="`regions` must be a tensor of integer ids"):
         CCDiceLoss()(logits, target, regions=regions.double())
+    with pytest.raises(ArgumentError, match="`regions` must not be negative"):
+        CCDiceLoss()(logits, target, regions=-regions)
     with pytest.raises(ShapeError, match="`regions` must have the shape of `prediction`"):
         CCDiceLoss()(logits, target, regions=regions[:1])
 
@@ -241,4 +243,5 @@ def test_partition_counts_no_ignored_voxels():
 
 def test_repr_shows_the_options():
     assert "over='data'" in repr(CCDiceLoss())
+    assert "empty_loss='tversky'" in repr(CCDiceLoss(empty_loss="tversky"))
     assert "spacing=(2.0, 1.0)" in repr(CCDiceLoss(spacing=(2, 1)))

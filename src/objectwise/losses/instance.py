@@ -86,7 +86,7 @@ class _InstanceLossBase(nn.Module):
         check_choice(semantics, SEMANTICS, name="semantics")
         check_activation(activation, include_background)
         check_shared_options(given)
-        self.semantics, self.threshold = semantics, threshold
+        self.semantics = semantics
         self.activation, self.include_background = activation, include_background
         self.weights = checked_weights(weights, dict.fromkeys(self._names, 1.0))
         self.options = original_options(given) if semantics == "original" else corrected_options(given)
@@ -152,7 +152,7 @@ class _InstanceLossBase(nn.Module):
             "semantics": self.semantics,
             "activation": self.activation,
             "include_background": self.include_background,
-            "threshold": self.threshold,
+            **self.selection._asdict(),
             **self.options._asdict(),
             "weights": self.weights,
         }
@@ -197,7 +197,7 @@ class InstanceLoss(_InstanceLossBase):
     too_many : float, optional
         A volume with more than `too_many` predicted components for each true one is crowded: its predicted
         components are not looked at one by one; the instance loss of the whole volume stands for them.
-        Original: 50. Corrected: none by default.
+        A volume without true objects never is. Original: 50. Corrected: none by default.
     center_offset : float, optional
         How far a center reaches from its middle along every axis. Original: 5 voxels along the longest axis,
         less along shorter ones, the default of the code. Corrected: 3, in units of `spacing`, the default

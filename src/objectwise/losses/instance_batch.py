@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectwise.checks import check_choice, check_number, check_whole_number
+from objectwise.checks import check_choice, check_labels, check_number, check_whole_number
 from objectwise.errors import ArgumentError
 from objectwise.losses.inputs import on_device, on_host
 from objectwise.losses.instance_inputs import Foreground
@@ -144,7 +144,7 @@ def true_ids(
     masks = on_host(inputs.target).reshape(-1, *spatial)
     if instances is None:
         return [connected_components(mask, connectivity) for mask in masks]
-    ids = on_host(instances).reshape(-1, *spatial)
+    ids = check_labels(on_host(instances), name="instances").reshape(-1, *spatial)
     if inputs.ignore is not None:
         ids = np.where(on_host(inputs.ignore).reshape(-1, *spatial), 0, ids)
     if not np.array_equal(ids != 0, masks):

@@ -89,11 +89,13 @@ def corrected_terms(
     crops = None
     if probabilities is not None:
         crops = Crops(probabilities, batch, crowded, exclude_true_positives=options.exclude_true_positives)
-    pixel = losses_of(options.pixel, whole, crops, "whole")
-    of_labels = losses_of(options.instance, labels, crops, "label")
-    of_outputs = with_empty(options.instance, outputs, options.empty, crops, "output")
-    of_crowds = losses_of(options.instance, whole.only(crowded), crops, "whole")
-    central = with_empty(options.center, center, options.empty, crops, "center").masked_select(center.counts)
+    pixel = losses_of(options.pixel_loss, whole, crops, "whole")
+    of_labels = losses_of(options.instance_loss, labels, crops, "label")
+    of_outputs = with_empty(options.instance_loss, outputs, options.empty_loss, crops, "output")
+    of_crowds = losses_of(options.instance_loss, whole.only(crowded), crops, "whole")
+    central = with_empty(options.center_loss, center, options.empty_loss, crops, "center").masked_select(
+        center.counts
+    )
 
     alone = outputs.counts & ~crowded.index_select(0, outputs.volume)
     label_rows = Rows(of_labels, labels.volume).only(labels.counts)

@@ -74,7 +74,7 @@ def check_fits(tensor: Tensor, prediction: Tensor, name: str) -> None:
     if tensor.shape != prediction.shape:
         raise ShapeError(
             f"`{name}` must have the shape of `prediction` {tuple(prediction.shape)}, "
-            f"got {tuple(tensor.shape)}"
+            f"got {tuple(tensor.shape)}; every channel has its own"
         )
     if tensor.device != prediction.device:
         raise DeviceError(

@@ -41,10 +41,10 @@ class OriginalOptions(NamedTuple):
 class CorrectedOptions(NamedTuple):
     """What the corrected terms can be told."""
 
-    pixel: AnyLoss
-    instance: AnyLoss
-    center: AnyLoss
-    empty: str
+    pixel_loss: AnyLoss
+    instance_loss: AnyLoss
+    center_loss: AnyLoss
+    empty_loss: str
     minimum_size: int
     too_many: float | None
     center_offset: float
@@ -57,7 +57,9 @@ class CorrectedOptions(NamedTuple):
     @property
     def has_functions(self) -> bool:
         """Whether a loss is a function that is shown crops."""
-        return not all(isinstance(loss, SegmentLoss) for loss in (self.pixel, self.instance, self.center))
+        return not all(
+            isinstance(loss, SegmentLoss) for loss in (self.pixel_loss, self.instance_loss, self.center_loss)
+        )
 
 
 def check_shared_options(given: Mapping[str, Any]) -> None:
@@ -114,10 +116,10 @@ def corrected_options(given: Mapping[str, Any]) -> CorrectedOptions:
     if empty is not None:
         check_choice(empty, EMPTY_LOSSES, name="empty_loss")
     return CorrectedOptions(
-        pixel=given["pixel_loss"],
-        instance=given["instance_loss"],
-        center=given["center_loss"],
-        empty="cross_entropy" if empty is None else empty,
+        pixel_loss=given["pixel_loss"],
+        instance_loss=given["instance_loss"],
+        center_loss=given["center_loss"],
+        empty_loss="cross_entropy" if empty is None else empty,
         minimum_size=given["minimum_size"],
         too_many=given["too_many"],
         center_offset=CORRECTED_OFFSET if given["center_offset"] is None else given["center_offset"],

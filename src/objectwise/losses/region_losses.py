@@ -80,8 +80,8 @@ class _RegionLossBase(nn.Module):
         check_choice(reduction, REDUCTIONS, name="reduction")
         check_whole_number(minimum_size, least=0, name="minimum_size")
         self.activation, self.include_background = activation, include_background
-        self.pixel = checked_loss(pixel_loss, "pixel_loss")
-        self.instance = checked_loss(instance_loss, "instance_loss")
+        self.pixel_loss = checked_loss(pixel_loss, "pixel_loss")
+        self.instance_loss = checked_loss(instance_loss, "instance_loss")
         self.connectivity, self.minimum_size = connectivity, minimum_size
         self.over, self.reduction = over, reduction
         self.weights = checked_weights(weights, self._weights)
@@ -151,14 +151,14 @@ class _RegionLossBase(nn.Module):
         raise NotImplementedError
 
     def _logarithms(self, *, empty: str | None) -> bool:
-        losses = [loss for loss in (self.pixel, self.instance) if isinstance(loss, SegmentLoss)]
+        losses = [loss for loss in (self.pixel_loss, self.instance_loss) if isinstance(loss, SegmentLoss)]
         return empty == "cross_entropy" or any(loss.needs_logarithms for loss in losses)
 
     def extra_repr(self) -> str:
         """Show the options."""
         names = [
-            *("activation", "include_background", "pixel", "instance", "empty", "connectivity", "spacing"),
-            *("minimum_size", "over", "reduction", "weights"),
+            *("activation", "include_background", "pixel_loss", "instance_loss", "empty_loss"),
+            *("connectivity", "spacing", "minimum_size", "over", "reduction", "weights"),
         ]
         shown = {name: getattr(self, name, None) for name in names}
         return ", ".join(f"{name}={value!r}" for name, value in shown.items() if value is not None)
@@ -203,9 +203,9 @@ class BlobLoss(_RegionLossBase):
         crops = RegionCrops(inputs, partition)
         whole = volume_segments(partition, sums)
         blobs = blob_segments(partition, sums, self.minimum_size)
-        rows = Rows(losses_of(self.instance, blobs, crops, "blob"), blobs.volume).only(blobs.counts)
+        rows = Rows(losses_of(self.instance_loss, blobs, crops, "blob"), blobs.volume).only(blobs.counts)
         reduced = rows.reduced(partition.n_volumes, self.over, self.reduction)
-        pixel = losses_of(self.pixel, whole, crops, "whole").mean()
+        pixel = losses_of(self.pixel_loss, whole, crops, "whole").mean()
         return RegionTerms(pixel.to(inputs.values.dtype), reduced.to(inputs.values.dtype))
 
 
@@ -266,7 +266,7 @@ class CCDiceLoss(_RegionLossBase):
         )
         if empty_loss is not None:
             check_choice(empty_loss, EMPTY_LOSSES, name="empty_loss")
-        self.empty = "cross_entropy" if empty_loss is None else empty_loss
+        self.empty_loss = "cross_entropy" if empty_loss is None else empty_loss
         self.spacing = checked_sizes(spacing)
 
     def forward(
@@ -317,14 +317,14 @@ class CCDiceLoss(_RegionLossBase):
             partition.cells,
             2 * partition.n_regions,
             from_logits=inputs.from_logits,
-            logarithms=self._logarithms(empty=self.empty),
+            logarithms=self._logarithms(empty=self.empty_loss),
         )
         crops = RegionCrops(inputs, partition)
         segments = region_segments(partition, sums, self.minimum_size)
-        losses = with_empty(self.instance, segments, self.empty, crops, "region")
+        losses = with_empty(self.instance_loss, segments, self.empty_loss, crops, "region")
         rows = Rows(losses, segments.volume).only(segments.counts)
         reduced = rows.reduced(partition.n_volumes, self.over, self.reduction)
-        pixel = losses_of(self.pixel, volume_segments(partition, sums), crops, "whole").mean()
+        pixel = losses_of(self.pixel_loss, volume_segments(partition, sums), crops, "whole").mean()
         return RegionTerms(pixel.to(inputs.values.dtype), reduced.to(inputs.values.dtype))
 
 

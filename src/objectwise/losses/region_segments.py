@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from objectwise.checks import check_labels
 from objectwise.losses.cell_sums import CellSums
 from objectwise.losses.inputs import on_device, on_host
 from objectwise.losses.instance_batch import true_ids
@@ -50,7 +51,7 @@ def region_partition(
 ) -> Partition:
     """Make the Voronoi regions of the true objects, or those that are given, the regions."""
     if regions is not None:
-        flat = on_host(regions).reshape(-1, *regions.shape[2:])
+        flat = check_labels(on_host(regions), name="regions").reshape(-1, *regions.shape[2:])
         return _partition(inputs, [dense_ids(one)[0] for one in flat])
     objects = true_ids(inputs, instances, connectivity)
     whole = [voronoi_regions(ids, spacing) if ids.any() else np.ones_like(ids) for ids in objects]
