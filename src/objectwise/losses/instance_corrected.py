@@ -42,10 +42,6 @@ class Rows(NamedTuple):
         """Return these rows and others."""
         return Rows(torch.cat([self.losses, more.losses]), torch.cat([self.volume, more.volume]))
 
-    def times(self, weights: Tensor | float) -> Rows:
-        """Weigh every loss."""
-        return Rows(self.losses * weights, self.volume)
-
     def reduced(self, n_volumes: int, over: str, reduction: str) -> Tensor:
         """Return their sum or mean, over all of them or volume by volume; 0 where there are none.
 
@@ -97,26 +93,37 @@ def corrected_terms(
         center.counts
     )
 
-    alone = outputs.counts & ~crowded.index_select(0, outputs.volume)
-    label_rows = Rows(of_labels, labels.volume).only(labels.counts)
-    output_rows = Rows(of_outputs, outputs.volume).only(alone)
-    crowd_rows = Rows(of_crowds, whole.volume).only(crowded)
-    reduction = (batch.n_volumes, options.over, options.reduction)
+    alone = outputs.only(~crowded.index_select(0, outputs.volume))
+    sides = labels, alone, whole.only(crowded)
+    label_term, output_term = _over_instances((of_labels, of_outputs, of_crowds), sides, batch, options)
     near = pixel.new_zeros(())
     if proximity:
         to_outputs, to_labels = nearest_distances(batch, options.spacing)
-        near = label_rows.times(to_outputs.masked_select(labels.counts)).reduced(*reduction)
-        of_both = output_rows.times(to_labels.masked_select(alone)).and_also(crowd_rows.times(FARTHEST))
-        near = near + of_both.reduced(*reduction)
+        weighed = of_labels * to_outputs, of_outputs * to_labels, of_crowds * FARTHEST
+        near = torch.stack(_over_instances(weighed, sides, batch, options)).sum()
     return InstanceTerms(
         pixel.mean(),
-        label_rows.reduced(*reduction),
-        output_rows.and_also(crowd_rows).reduced(*reduction),
+        label_term,
+        output_term,
         central.sum() / max(1, len(central)),
         _unmet(outputs, outputs.sums.predicted, batch.n_volumes, rates=options.rates),
         _unmet(labels, labels.sums.true - labels.sums.overlap, batch.n_volumes, rates=options.rates),
         near,
     )
+
+
+def _over_instances(
+    losses: tuple[Tensor, Tensor, Tensor],
+    sides: tuple[Segments, Segments, Segments],
+    batch: Batch,
+    options: CorrectedOptions,
+) -> tuple[Tensor, Tensor]:
+    """Reduce the losses of true objects, and those of predicted objects together with crowded volumes."""
+    labels, outputs, crowds = (
+        Rows(of_side, side.volume).only(side.counts) for of_side, side in zip(losses, sides, strict=True)
+    )
+    reduction = (batch.n_volumes, options.over, options.reduction)
+    return labels.reduced(*reduction), outputs.and_also(crowds).reduced(*reduction)
 
 
 def _crowded(batch: Batch, too_many: float | None) -> Tensor:
