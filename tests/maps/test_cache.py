@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import importlib
+import linecache
 import multiprocessing
+import sys
 
 import numpy as np
 import pytest
@@ -148,6 +151,27 @@ class Scaled:
 def test_a_method_whose_object_holds_options_is_refused(tmp_path):
     with pytest.raises(ArgumentError, match="`function` must be defined by name in a module, got <bound"):
         MapCache(tmp_path, Scaled(2).weight_map)
+
+
+def test_an_edited_function_of_the_users_makes_its_maps_anew(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    module = tmp_path / "users_maps.py"
+    found = []
+    for factor in (2, 30):  # of other lengths, so that no stale byte code is loaded
+        module.write_text(f"def scaled(labels):\n    return labels * float({factor})\n")
+        sys.modules.pop("users_maps", None)
+        importlib.invalidate_caches()
+        linecache.checkcache()
+        cache = MapCache(tmp_path / "cache", importlib.import_module("users_maps").scaled)
+        found.append(cache(LABELS).max())
+    assert found == [2 * LABELS.max(), 30 * LABELS.max()]
+
+
+def test_a_function_without_source_is_refused(tmp_path):
+    scope = {"__name__": "typed_in"}
+    exec("def scaled(labels):\n    return labels", scope)
+    with pytest.raises(ArgumentError, match="`function` must have its source in a file"):
+        MapCache(tmp_path, scope["scaled"])
 
 
 def test_an_option_that_the_function_does_not_have_is_refused_before_the_first_call(tmp_path):

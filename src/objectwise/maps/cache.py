@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -33,15 +34,17 @@ class MapCache:
         Made when the first map is written.
     function
         A map function of `objectwise.maps`, or another named function of labels that returns one array. What
-        it does must depend on labels and options alone: a method, whose object holds more, is refused.
+        it does must depend on labels and options alone: a method, whose object holds more, is refused. A
+        function of yours is known by its source text: edit it, and maps are made anew; what it calls is not
+        looked at.
     **options
         Its keyword arguments, of plain data: `n_classes`, `spacing`, ...
 
     Raises
     ------
     ArgumentError
-        If the function has no name, or an option is not one of its or not plain data; when called, whatever
-        the function raises.
+        If the function has no name or no source text, or an option is not one of its or not plain data; when
+        called, whatever the function raises.
     VolumeError
         When called, if a file is damaged, or holds the map of other labels or options.
 
@@ -69,7 +72,7 @@ class MapCache:
             plain = json.dumps(options, sort_keys=True, default=_plain)
         except TypeError as error:
             raise ArgumentError(f"`options` must be plain data, got {options!r}") from error
-        self._made_by = f"{FORMAT} {function.__module__}.{name} {plain}"
+        self._made_by = f"{FORMAT} {function.__module__}.{name} {plain}{_source(function)}"
 
     def __call__(self, labels: Any) -> Any:
         """Return the map of labels, in their framework, from disk if it is there.
@@ -105,6 +108,17 @@ class MapCache:
     def _facts(self, labels: NDArray[Any]) -> dict[str, Any]:
         """Return what a file says about itself."""
         return {"made_by": self._made_by, "labels": labels_digest(labels), "shape": list(labels.shape)}
+
+
+def _source(function: Callable[..., Any]) -> str:
+    """Return the digest of a user's function; ours are known by name and `FORMAT`."""
+    if function.__module__.startswith("objectwise."):
+        return ""
+    try:
+        text = inspect.getsource(function)
+    except (OSError, TypeError) as error:
+        raise ArgumentError(f"`function` must have its source in a file, got {function!r}") from error
+    return f" {hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def _write(path: Path, values: NDArray[Any], facts: dict[str, Any]) -> None:
