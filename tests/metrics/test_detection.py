@@ -127,7 +127,7 @@ def test_no_scores_cannot_be_pooled():
         pooled_scores([])
 
 
-@pytest.mark.parametrize("edges", [(0,), (5, 5), (9, 3), (-1, 4), (2.5,)])
+@pytest.mark.parametrize("edges", [(0,), (5, 5), (9, 3), (-1, 4), (2.5,), 5])
 def test_edges_that_do_not_ascend_are_refused(edges):
     with pytest.raises(ArgumentError, match=r"`edges` must be positive integers \(voxels\) that ascend, got"):
         detection_by_size(truth=SOMETHING, segmentation=SOMETHING, edges=edges)

@@ -145,6 +145,8 @@ def test_bad_labels_are_refused():
         match_objects(truth=good * 1.0, segmentation=good)
     with pytest.raises(ShapeError, match="`truth` and `segmentation` must have the same shape"):
         match_objects(truth=good, segmentation=good[:1])
+    with pytest.raises(ArgumentError, match="`threshold` must be a number, got '0"):
+        match_objects(truth=good, segmentation=good, threshold="0.5")
     with pytest.raises(ArgumentError, match="`overlap` must be one of 'iou', 'dice', got 'jaccard'"):
         match_objects(truth=good, segmentation=good, overlap="jaccard")
     with pytest.raises(ArgumentError, match=r"`ignored_truth` must hold ids from 0 .*, got -1"):

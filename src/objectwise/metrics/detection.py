@@ -257,9 +257,9 @@ def detection_by_size(
 
 def size_classes(matching: Matching, edges: Sequence[int]) -> list[SizeClass]:
     """Divide the objects of a matching by their size, see `detection_by_size`."""
-    limits = np.array([0, *edges])
+    limits = np.array([0, *edges] if np.iterable(edges) else np.nan)
     if limits.dtype.kind not in "iu" or not (np.diff(limits) > 0).all():
-        raise ArgumentError(f"`edges` must be positive integers (voxels) that ascend, got {tuple(edges)}")
+        raise ArgumentError(f"`edges` must be positive integers (voxels) that ascend, got {edges!r}")
 
     def class_of(sizes: NDArray[np.int64]) -> NDArray[np.intp]:
         return np.searchsorted(limits, sizes, side="right") - 1
