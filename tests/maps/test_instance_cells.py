@@ -82,6 +82,16 @@ def test_many_cells_outgrow_the_first_table():
     np.testing.assert_array_equal(structure.truth[structure.cells], ids[::-1])
 
 
+def test_many_objects_that_share_one_partner_keep_their_cells():
+    fragments = np.tile(np.arange(1, 1501, dtype=np.int32), (6, 1))
+    whole = np.ones_like(fragments)
+    for predicted, truth in ((fragments, whole), (whole, fragments)):
+        structure = instance_cells(predicted, truth)
+        assert structure.voxels.tolist() == [0, *[6] * 1500]
+        np.testing.assert_array_equal(structure.predicted[structure.cells], predicted)
+        np.testing.assert_array_equal(structure.truth[structure.cells], truth)
+
+
 def test_ids_that_are_kept_are_not_written_to():
     predicted, truth = np.array([[0, 1, 1]], np.int32), np.array([[1, 1, 0]], np.int32)
     structure = instance_cells(predicted, truth)

@@ -84,6 +84,21 @@ def nearest_own_voxels(
     return nearest
 
 
+class _Known(NamedTuple):
+    """Where the cells found so far are looked up; row 2 * object + central is that of an object.
+
+    The cell of an object alone and the latest overlap of a true object stand in tables indexed by objects:
+    neighbouring objects have neighbouring ids, so they are in the cache. Only other overlaps are hashed.
+    """
+
+    predicted_alone: NDArray[np.int32]
+    """(2 * predicted + 2,) Cell of a predicted object where there is no truth; 0 if unseen."""
+    true_alone: NDArray[np.int32]
+    """(2 * true + 2,) Cell of a true object where nothing is predicted, likewise."""
+    latest: NDArray[np.int32]
+    """(2 * true + 2, 2) The predicted object that a true one was last seen with, and their cell."""
+
+
 @njit(cache=True, nogil=True)
 def number_cells(
     predicted: NDArray[np.int32],
@@ -101,51 +116,112 @@ def number_cells(
     its voxels. Cell 0 is the background of both.
     """
     depth, height, width = predicted.shape
-    slots = np.zeros((FIRST_CAPACITY, 3), np.uint64)  # predicted, 2 * true + central, cell (0: free)
-    rows = np.zeros((FIRST_CAPACITY, 2), np.int64)
-    voxels = np.zeros(FIRST_CAPACITY, np.int64)
-    n = 1
-    for z in range(depth):
-        for y in range(height):
-            x = 0
-            while x < width:
-                p, t, start = predicted[z, y, x], truth[z, y, x], x
-                # Most of a volume is background: a run of it costs one comparison a voxel.
-                while x < width and predicted[z, y, x] == p and truth[z, y, x] == t:
-                    x += 1
-                if p == 0 and t == 0:
-                    out[z, y, start:x] = 0
-                    voxels[0] += x - start
-                    continue
-                low, high = _central_interval(true_centers, t, z, y, reach)
-                lower, higher = _central_interval(predicted_centers, p, z, y, reach)
-                while start < x:
-                    central = low <= start <= high or lower <= start <= higher
-                    stop = start + 1
-                    while stop < x and central == (low <= stop <= high or lower <= stop <= higher):
-                        stop += 1
-                    half = 2 * np.int64(t) + central
-                    # The voxel above, or behind, most often lies in the same cell and saves a look-up.
-                    cell = np.int64(out[z, y - 1, start]) if y > 0 else 0
-                    if (rows[cell, 0] != p or rows[cell, 1] != half) and z > 0:
-                        cell = np.int64(out[z - 1, y, start])
-                    if rows[cell, 0] != p or rows[cell, 1] != half:
-                        key = np.uint64(half)
-                        slot = slot_of(slots, np.uint64(p), key)
-                        cell = np.int64(slots[slot, 2])
-                        if cell == 0:
-                            cell = n
-                            slots[slot, 0], slots[slot, 1], slots[slot, 2] = np.uint64(p), key, np.uint64(n)
-                            rows[n, 0], rows[n, 1] = p, half
-                            n += 1
-                            if 2 * n > slots.shape[0]:
-                                slots = doubled(slots)
-                                rows = np.concatenate((rows, np.zeros_like(rows)))
-                                voxels = np.concatenate((voxels, np.zeros_like(voxels)))
-                    out[z, y, start:stop] = cell
-                    voxels[cell] += stop - start
-                    start = stop
-    return rows[:n].copy(), voxels[:n].copy()
+    known = _Known(
+        np.zeros(2 * len(predicted_centers), np.int32),
+        np.zeros(2 * len(true_centers), np.int32),
+        np.zeros((2 * len(true_centers), 2), np.int32),
+    )
+    rows = np.zeros((FIRST_CAPACITY, 3), np.int64)  # predicted, 2 * true + central, voxels
+    overlaps = np.zeros((FIRST_CAPACITY, 3), np.uint64)  # predicted, 2 * true + central, cell (0: free)
+    line, n, n_overlaps = 0, 1, 0
+    while line < depth * height:
+        # Tables grow here and not where a cell is found: an array that a loop may replace is counted as
+        # referenced at every turn of it, which took half of the time.
+        while n + width > len(rows):
+            rows = np.concatenate((rows, np.zeros_like(rows)))
+        while 2 * (n_overlaps + width) > len(overlaps):
+            overlaps = doubled(overlaps)
+        line, n, n_overlaps = _number_lines(
+            predicted,
+            truth,
+            predicted_centers,
+            true_centers,
+            reach,
+            known,
+            overlaps,
+            rows,
+            (line, n, n_overlaps),
+            out,
+        )
+    return rows[:n, :2].copy(), rows[:n, 2].copy()
+
+
+@njit(cache=True, nogil=True)
+def _number_lines(
+    predicted: NDArray[np.int32],
+    truth: NDArray[np.int32],
+    predicted_centers: NDArray[np.int64],
+    true_centers: NDArray[np.int64],
+    reach: NDArray[np.int64],
+    known: _Known,
+    overlaps: NDArray[np.uint64],
+    rows: NDArray[np.int64],
+    state: tuple[int, int, int],
+    out: NDArray[np.int32],
+) -> tuple[int, int, int]:
+    """Go on along x with line, cells and overlaps so far, until the tables lack room for one more line."""
+    depth, height, width = predicted.shape
+    first, n, n_overlaps = state
+    for line in range(first, depth * height):
+        if n + width > len(rows) or 2 * (n_overlaps + width) > len(overlaps):
+            return line, n, n_overlaps
+        z, y = divmod(line, height)
+        x = 0
+        while x < width:
+            p, t, start = predicted[z, y, x], truth[z, y, x], x
+            # Most of a volume is background: a run of it costs one comparison a voxel.
+            while x < width and predicted[z, y, x] == p and truth[z, y, x] == t:
+                x += 1
+            if p == 0 and t == 0:
+                out[z, y, start:x] = 0
+                rows[0, 2] += x - start
+                continue
+            low, high = _central_interval(true_centers, t, z, y, reach)
+            lower, higher = _central_interval(predicted_centers, p, z, y, reach)
+            while start < x:
+                central = low <= start <= high or lower <= start <= higher
+                stop = start + 1
+                while stop < x and central == (low <= stop <= high or lower <= stop <= higher):
+                    stop += 1
+                cell = _cell_of(known, overlaps, p, t, central, n)
+                if cell == n:
+                    rows[n, 0], rows[n, 1] = p, 2 * np.int64(t) + central
+                    n += 1
+                    n_overlaps += p > 0 and t > 0
+                out[z, y, start:stop] = cell
+                rows[cell, 2] += stop - start
+                start = stop
+    return depth * height, n, n_overlaps
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _cell_of(known: _Known, overlaps: NDArray[np.uint64], p: int, t: int, central: bool, n: int) -> int:
+    """Look up the cell of objects of which one is not background; it becomes cell n if unseen."""
+    half = 2 * np.int64(t) + central
+    if t == 0:
+        cell = np.int64(known.predicted_alone[2 * np.int64(p) + central])
+        if cell == 0:
+            cell = n
+            known.predicted_alone[2 * np.int64(p) + central] = n
+    elif p == 0:
+        cell = np.int64(known.true_alone[half])
+        if cell == 0:
+            cell = n
+            known.true_alone[half] = n
+    elif known.latest[half, 0] == p:
+        cell = np.int64(known.latest[half, 1])
+    else:
+        slot = slot_of(overlaps, np.uint64(p), np.uint64(half))
+        cell = np.int64(overlaps[slot, 2])
+        if cell == 0:
+            cell = n
+            overlaps[slot, 0], overlaps[slot, 1], overlaps[slot, 2] = (
+                np.uint64(p),
+                np.uint64(half),
+                np.uint64(n),
+            )
+        known.latest[half, 0], known.latest[half, 1] = p, cell
+    return cell
 
 
 @njit(cache=True, nogil=True, inline="always")
