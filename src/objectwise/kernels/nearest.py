@@ -100,6 +100,14 @@ def _listed(
     return begins, order
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _aside(query: float, low: float, size: float, cell: int) -> float:
+    """Return how far, at least, a query lies beside the points of a cell along one axis."""
+    begin = low + cell * size
+    slack = 1e-6 * size  # rounding lets points stick out of their cell
+    return max(begin - query - slack, query - begin - size - slack, 0.0)
+
+
 @njit(cache=True, nogil=True)
 def _nearest(
     points: NDArray[np.float64],
@@ -119,11 +127,17 @@ def _nearest(
     reach = 0
     while reach == 0 or reach <= shape.max():
         for z in range(max(cz - reach, 0), min(cz + reach, shape[0] - 1) + 1):
+            aside_z = _aside(query[0], low[0], size, z) ** 2
+            if aside_z > least:
+                continue
             for y in range(max(cy - reach, 0), min(cy + reach, shape[1] - 1) + 1):
+                aside = aside_z + _aside(query[1], low[1], size, y) ** 2
+                if aside > least:
+                    continue
                 inside = abs(z - cz) < reach and abs(y - cy) < reach  # the last cube has been here
                 step = max(1, 2 * reach) if inside else 1
                 for x in range(cx - reach, cx + reach + 1, step):
-                    if x < 0 or x >= shape[2]:
+                    if x < 0 or x >= shape[2] or aside + _aside(query[2], low[2], size, x) ** 2 > least:
                         continue
                     cell = (z * shape[1] + y) * shape[2] + x
                     for k in range(begins[cell], begins[cell + 1]):
