@@ -14,25 +14,17 @@ from numpy.typing import NDArray
 
 
 @njit(cache=True, nogil=True)
-def nearest_labels(labels: NDArray[np.int32], spacing: NDArray[np.float64]) -> None:
-    """Give every voxel of (z, y, x) labels the label of the nearest voxel that has one, in place.
+def sweep_lines(distances: NDArray[np.float32], labels: NDArray[np.int32], size: float) -> None:
+    """Give each voxel the squared distance and label of the nearest object along the last axis, in place.
 
-    Background is 0; where nothing is labelled, all stays 0. Of equally near objects the one that comes first
-    along the axes x, y, z, in that order, is taken.
+    Squared distances are those of the sweeps before, along other axes: 0 in objects and infinite elsewhere
+    before the first. Background is 0 and stays so on lines without an object. Of equally near objects the one
+    that comes first on the line is taken.
     """
-    depth, height, width = labels.shape
-    distances = np.where(labels > 0, np.float32(0), np.float32(np.inf))
-    sweep = _line_memory(max(depth, height, width))
-    for z in range(depth):
-        for y in range(height):
-            _lower_envelope(distances[z, y], labels[z, y], spacing[2], *sweep)
-    for z in range(depth):
-        for x in range(width):
-            _lower_envelope(distances[z, :, x], labels[z, :, x], spacing[1], *sweep)
-    if depth > 1:
-        for y in range(height):
-            for x in range(width):
-                _lower_envelope(distances[:, y, x], labels[:, y, x], spacing[0], *sweep)
+    sweep = _line_memory(labels.shape[2])
+    for i in range(labels.shape[0]):
+        for j in range(labels.shape[1]):
+            _lower_envelope(distances[i, j], labels[i, j], size, *sweep)
 
 
 @njit(cache=True, nogil=True)
