@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from evidence_data import apart, halves, ms_patient, nuclei, phantom
@@ -34,7 +35,6 @@ from small_training import (
     Image,
     Objective,
     mean_and_spread,
-    one_thread,
     predict,
     small_unet,
     table,
@@ -182,7 +182,7 @@ def _cells(runs: Sequence[dict[str, object]]) -> list[str]:
 
 def main() -> None:
     """Run what is not there yet, and write the tables."""
-    one_thread()
+    torch.set_num_threads(1)
     wanted = set(sys.argv[1:])
     entries = Entries(RESULTS / "evidence_instances.json")
     facts = environment("torch", "monai", "numpy")

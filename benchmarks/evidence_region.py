@@ -33,7 +33,6 @@ from small_training import (
     Image,
     Objective,
     mean_and_spread,
-    one_thread,
     predict,
     small_unet,
     table,
@@ -153,7 +152,7 @@ def markdown(entries: Entries) -> str:
 
 def main() -> None:
     """Run what is not there yet, and write the tables."""
-    one_thread()
+    torch.set_num_threads(1)
     wanted = set(sys.argv[1:])
     entries = Entries(RESULTS / "evidence_region.json")
     facts = environment("torch", "monai", "numpy")

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from monai.networks.nets import UNet
@@ -100,12 +99,6 @@ def _places_of(labels: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     ids = labels[labels > 0]
     order = np.argsort(ids, kind="stable")
     return np.split(places[order], np.flatnonzero(np.diff(ids[order])) + 1) if len(ids) else []
-
-
-def one_thread() -> None:
-    """Hold torch and Numba to one thread: order, for Numba sets the threads of torch too when it starts its own."""
-    numba.set_num_threads(1)
-    torch.set_num_threads(1)
 
 
 def small_unet(data: Data, seed: int) -> UNet:

@@ -3,11 +3,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import numba
 import numpy as np
 import pytest
 import torch
-from monai.data import DataLoader, Dataset, MetaTensor
+from monai.data import MetaTensor
 from monai.transforms import CastToTyped, Compose, RandFlipd, RandSpatialCropd
 
 from objectwise import maps
@@ -99,16 +98,6 @@ def test_bad_options_are_named(options, error, message):
 def test_a_map_does_not_take_the_place_of_something_else():
     with pytest.raises(ArgumentError, match="`postfix` must make a new key of a sample, got 'label_map'"):
         RegionMapd("label", n_classes=3)({"label": LABELS, "label_map": 1})
-
-
-def test_workers_make_maps_on_one_thread_each():
-    def threads(labels, spatial_dims):
-        return np.full(labels.shape, numba.get_num_threads())
-
-    before = numba.get_num_threads()
-    loader = DataLoader(Dataset([{"label": LABELS}], RegionMapd("label", threads)), num_workers=1)
-    assert (next(iter(loader))["label_map"] == 1).all()
-    assert numba.get_num_threads() == before
 
 
 def test_without_monai_the_extra_is_named():

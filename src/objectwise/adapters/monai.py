@@ -6,9 +6,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
-from torch.utils.data import get_worker_info
 
 from objectwise import maps
 from objectwise.checks import check_options
@@ -80,8 +78,6 @@ class RegionMapd(MapTransform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return the sample with its maps."""
-        if get_worker_info() is not None:
-            numba.set_num_threads(1)  # the other workers use the other cores
         sample = dict(data)
         for key in self.key_iterator(sample):
             name = f"{key}_{self.postfix}"

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, MutableMapping, Sequence
 from typing import Any
 
-import numba
-from torch.utils.data import Dataset, get_worker_info
+from torch.utils.data import Dataset
 
 from objectwise.errors import ArgumentError
 
@@ -65,8 +64,6 @@ class MapDataset(Dataset[Any]):
 
     def __getitem__(self, index: int) -> Any:
         """Return a sample with its map."""
-        if get_worker_info() is not None:
-            numba.set_num_threads(1)  # the other workers use the other cores
         sample = self._with_map(self.dataset[index])
         return sample if self.transform is None else self.transform(sample)
 

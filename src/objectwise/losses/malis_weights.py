@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,9 +15,9 @@ from objectwise.kernels.malis import EdgeCounts
 from objectwise.kernels.scattered import scaled_at
 from objectwise.losses.inputs import check_edge_prediction, check_masks, on_device, on_host, values_of
 from objectwise.maps.malis import edge_pair_counts
+from objectwise.threads import in_threads
 
 NORMALIZATIONS = ("pass", "pairs", "none")
-T = TypeVar("T")
 
 
 class MalisWeights(NamedTuple):
@@ -84,7 +82,7 @@ def malis_weights(
         for one, scale, out in zip(counts, _scales(counts, normalization), weights[:, sample], strict=True):
             scaled_at(out.reshape(-1), one.edges, one.pairs, scale)
 
-    _side_by_side(write, len(prediction))
+    in_threads(write, range(len(prediction)))
     return MalisWeights(*on_device(torch.from_numpy(weights), prediction.device))
 
 
@@ -109,7 +107,7 @@ def malis_edges(
         edge_mask=edge_mask,
         unlabelled=unlabelled,
     )
-    counted: list[tuple[EdgeCounts, EdgeCounts]] = _side_by_side(count, len(prediction))
+    counted: list[tuple[EdgeCounts, EdgeCounts]] = in_threads(count, range(len(prediction)))
     sizes = tuple([counts[i].edges.size for counts in counted] for i in range(2))
     edges = np.empty(sum(map(sum, sizes)), np.int64)
     weights = np.empty(edges.size, _dtype_of(prediction))
@@ -124,7 +122,7 @@ def malis_edges(
             np.add(one.edges, sample * prediction[0].numel(), out=edges[place])
             np.multiply(one.pairs, scale, out=weights[place], casting="unsafe")
 
-    _side_by_side(write, len(counted))
+    in_threads(write, range(len(counted)))
     return MalisEdges(
         on_device(torch.from_numpy(edges), prediction.device),
         on_device(torch.from_numpy(weights), prediction.device),
@@ -157,12 +155,6 @@ def _counter(
         )
 
     return count
-
-
-def _side_by_side(work: Callable[[int], T], n_samples: int) -> list[T]:
-    """Do the work of each sample in a thread; the kernels release the GIL."""
-    with ThreadPoolExecutor(min(n_samples, os.cpu_count() or 1)) as pool:
-        return list(pool.map(work, range(n_samples)))
 
 
 def _scales(counts: tuple[EdgeCounts, EdgeCounts], normalization: str) -> list[float]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +13,7 @@ from objectwise.checks import check_labels, check_unlabelled
 from objectwise.errors import ArgumentError, DeviceError, DtypeError
 from objectwise.graph import Offsets, affinities_from_labels, maximin_tree
 from objectwise.losses.inputs import check_edge_prediction, check_masks, on_device, on_host, values_of
+from objectwise.threads import in_threads
 
 DEFAULT_PAIRS = 1024
 """Turaga et al. 2009 draw one pair a step; a query costs next to nothing once the forest stands, so more
@@ -139,9 +138,7 @@ def sample_pairs(
             unknown = _are_unknown(found, offsets, _of_sample(known, sample), _of_sample(outside, sample))
             edges[sample, :n] = np.where(unknown, -1, found)
 
-    # The kernels release the GIL.
-    with ThreadPoolExecutor(min(len(ids), os.cpu_count() or 1)) as pool:
-        list(pool.map(decide, range(len(ids))))
+    in_threads(decide, range(len(ids)))
     return PairSample(
         *(on_device(torch.from_numpy(array), prediction.device) for array in (voxels, edges, same))
     )

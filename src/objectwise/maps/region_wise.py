@@ -6,8 +6,7 @@ and filling classes get and what an ignored voxel does stands in `region_wise_ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from objectwise.checks import check_choice
 from objectwise.errors import ArgumentError, DtypeError, ShapeError
 from objectwise.maps.class_labels import ClassLabels, read_class_labels
-from objectwise.maps.distances import distances_within, in_threads, signed_distances
+from objectwise.maps.distances import distances_within, signed_distances
 
 Map = NDArray[np.float32]
 SIDES = ("distance", "normalized", "constant")
@@ -87,12 +86,12 @@ def region_wise_map(
     first = _first_channel(classes, include_background)
     maps = np.empty((classes.n_samples, classes.n_classes - first, *classes.spatial), np.float32)
     if outside == "constant" and classes.indices is not None:
-        one_pass = partial(_fill_from_one_pass, classes=classes, first=first, inside=inside)
-        in_threads([partial(one_pass, target=target, sample=n) for n, target in enumerate(maps)])
+        for sample, target in enumerate(maps):
+            _fill_from_one_pass(target, classes=classes, sample=sample, first=first, inside=inside)
     else:
-        fill = partial(_fill_from_mask, spacing=classes.spacing, inside=inside, outside=outside)
-        masks = {(n, c): partial(classes.mask, n, c + first) for n, c in np.ndindex(maps.shape[:2])}
-        in_threads([partial(fill, values=maps[at], mask=mask) for at, mask in masks.items()])
+        for n, c in np.ndindex(maps.shape[:2]):
+            mask = classes.mask(n, c + first)
+            _fill_from_mask(maps[n, c], mask, spacing=classes.spacing, inside=inside, outside=outside)
     _forget_ignored(maps, classes)
     return classes.finish(maps)
 
@@ -230,19 +229,14 @@ def hausdorff_map(
     first = _first_channel(classes, include_background)
     maps = np.empty((classes.n_samples, classes.n_classes - first, *classes.spatial), np.float32)
 
-    def fill(sample: int, channel: int, threads: int) -> None:
-        values = maps[sample, channel]
-        mask = partial(classes.mask, sample, channel + first)
-        _fill_from_mask(
-            threads, values=values, mask=mask, spacing=classes.spacing, inside="distance", outside="distance"
-        )
+    for n, c in np.ndindex(maps.shape[:2]):
+        values, mask = maps[n, c], classes.mask(n, c + first)
+        _fill_from_mask(values, mask, spacing=classes.spacing, inside="distance", outside="distance")
         np.abs(values, out=values)
         if alpha == 2:  # the power of floats takes longer than the distances
             np.square(values, out=values)
         elif alpha != 1:
             np.power(values, np.float32(alpha), out=values)
-
-    in_threads([partial(fill, n, c) for n, c in np.ndindex(maps.shape[:2])])
     _forget_ignored(maps, classes)
     return classes.finish(maps)
 
@@ -288,13 +282,11 @@ def _first_channel(classes: ClassLabels, include_background: bool) -> int:
     return 1
 
 
-def _fill_from_one_pass(
-    threads: int, *, target: Map, classes: ClassLabels, sample: int, first: int, inside: str
-) -> None:
+def _fill_from_one_pass(target: Map, *, classes: ClassLabels, sample: int, first: int, inside: str) -> None:
     """Write a map that needs no distance outside: one transform serves all classes, which do not overlap."""
     assert classes.indices is not None
     indices = classes.indices[sample]
-    distances = None if inside == "constant" else distances_within(indices, classes.spacing, threads)
+    distances = None if inside == "constant" else distances_within(indices, classes.spacing)
     for channel, values in enumerate(target, start=first):
         mask = indices == channel
         values[...] = 1
@@ -303,25 +295,23 @@ def _fill_from_one_pass(
 
 
 def _fill_from_mask(
-    threads: int,
-    *,
     values: Map,
-    mask: Callable[[], NDArray[np.bool_]],
+    mask: NDArray[np.bool_],
+    *,
     spacing: tuple[float, ...],
     inside: str,
     outside: str,
 ) -> None:
     """Write the map of one class from its mask alone."""
-    region = mask()  # made here, so that no more of them are in memory than threads
     if inside == outside == "constant":
-        values[...] = np.where(region, np.float32(-1), np.float32(1))
+        values[...] = np.where(mask, np.float32(-1), np.float32(1))
         return
-    distances = signed_distances(region, spacing, threads)
+    distances = signed_distances(mask, spacing)
     if inside == outside == "distance":
         values[...] = distances if np.isfinite(distances.flat[0]) else 0
         return
-    values[region] = 0 - _scaled(-distances[region], inside)
-    values[~region] = _scaled(distances[~region], outside)
+    values[mask] = 0 - _scaled(-distances[mask], inside)
+    values[~mask] = _scaled(distances[~mask], outside)
 
 
 def _forget_ignored(maps: Map, classes: ClassLabels) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +12,7 @@ from objectwise.checks import check_labels, check_not_empty, check_spacing
 from objectwise.graph.axes import as_volume, check_spatial
 from objectwise.kernels.instances import dense_ids
 from objectwise.kernels.voronoi import sweep_lines
-from objectwise.maps.distances import in_threads
+from objectwise.threads import in_threads, thread_count
 
 
 def voronoi_regions(labels: NDArray[Any], spacing: Sequence[float] | None = None) -> NDArray[Any]:
@@ -74,18 +72,14 @@ def _spread(labels: NDArray[np.int32], spacing: NDArray[np.float64]) -> None:
     for axis, order in ((2, (0, 1, 2)), (1, (0, 2, 1)), (0, (1, 2, 0))):
         if axis == 0 and len(labels) == 1:
             continue
-        squares, owners = distances.transpose(order), labels.transpose(order)
-        parts = np.array_split(np.arange(len(owners)), min(len(owners), numba.get_num_threads()))
-        in_threads(
-            [
-                partial(
-                    _sweep, squares[part[0] : part[-1] + 1], owners[part[0] : part[-1] + 1], spacing[axis]
-                )
-                for part in parts
-            ]
-        )
+        _sweep(distances.transpose(order), labels.transpose(order), spacing[axis])
 
 
-def _sweep(squares: NDArray[np.float32], owners: NDArray[np.int32], size: float, threads: int) -> None:
-    """Sweep some lines on one thread, whatever `in_threads` grants."""
-    sweep_lines(squares, owners, size)
+def _sweep(squares: NDArray[np.float32], owners: NDArray[np.int32], size: float) -> None:
+    """Sweep all lines along the last axis, a share of them in each thread."""
+    bounds = np.linspace(0, len(owners), min(len(owners), thread_count()) + 1, dtype=int)
+
+    def sweep(lines: slice) -> None:
+        sweep_lines(squares[lines], owners[lines], size)
+
+    in_threads(sweep, map(slice, bounds[:-1], bounds[1:]))
