@@ -45,6 +45,20 @@ def test_regions_of_a_large_volume_belong_to_a_nearest_object():
     np.testing.assert_allclose(own, np.min(list(distances.values()), axis=0), rtol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.int32, np.uint64])
+@pytest.mark.parametrize("shape", [(23, 17), (9, 10, 11)])
+def test_regions_do_not_depend_on_the_number_of_threads_or_the_ids(monkeypatch, shape, dtype):
+    labels = (np.random.default_rng(0).random(shape) < 0.05) * np.arange(1, 1 + np.prod(shape)).reshape(shape)
+    regions = []
+    for threads in (1, 2, 7):
+        monkeypatch.setattr("numba.config.NUMBA_NUM_THREADS", threads)
+        regions.append(voronoi_regions(labels.astype(dtype)))
+        huge = voronoi_regions(labels.astype(np.uint64) << np.uint64(40))
+        np.testing.assert_array_equal(huge >> np.uint64(40), regions[-1])
+    np.testing.assert_array_equal(regions[0], regions[1])
+    np.testing.assert_array_equal(regions[0], regions[2])
+
+
 @given(label_images)
 def test_objects_keep_their_own_voxels(labels):
     np.testing.assert_array_equal(voronoi_regions(labels)[labels > 0], labels[labels > 0])

@@ -260,6 +260,28 @@ def dense_ids(ids: NDArray[np.uint64], out: NDArray[np.int32]) -> int:
 
 
 @njit(cache=True, nogil=True)
+def halve_regions(
+    regions: NDArray[np.int32],
+    true: NDArray[np.bool_],
+    ignored: NDArray[np.bool_],
+    first: int,
+    cells: NDArray[np.int32],
+    voxels: NDArray[np.int64],
+) -> None:
+    """Write the cell 2 (first + r) + y of every voxel, in region r with truth y, and count into `voxels`.
+
+    Ignored voxels are cell -1 and not counted; an empty `ignored` says that there are none.
+    """
+    for i in range(regions.size):
+        if ignored.size and ignored[i]:
+            cells[i] = -1
+            continue
+        cell = 2 * (first + regions[i]) + true[i]
+        cells[i] = cell
+        voxels[cell] += 1
+
+
+@njit(cache=True, nogil=True)
 def add_to_cells(
     cells: NDArray[np.int32],
     first: NDArray[np.floating],

@@ -14,12 +14,28 @@ from numpy.typing import NDArray
 
 
 @njit(cache=True, nogil=True)
+def sweep_planes(
+    distances: NDArray[np.float32], labels: NDArray[np.int32], size: tuple[float, float]
+) -> None:
+    """Write the squared distance to the nearest object within each plane of (z, y, x) labels, and its label.
+
+    Background is 0 and stays so in planes without an object; distances are infinite there. `size` is that of
+    a voxel along y and x. Of equally near objects the one that comes first along x, then y, is taken.
+    """
+    for z in range(labels.shape[0]):
+        for y in range(labels.shape[1]):
+            for x in range(labels.shape[2]):
+                distances[z, y, x] = 0 if labels[z, y, x] > 0 else np.inf
+        sweep_lines(distances[z : z + 1], labels[z : z + 1], size[1])
+        sweep_lines(distances[z : z + 1].transpose(0, 2, 1), labels[z : z + 1].transpose(0, 2, 1), size[0])
+
+
+@njit(cache=True, nogil=True)
 def sweep_lines(distances: NDArray[np.float32], labels: NDArray[np.int32], size: float) -> None:
     """Give each voxel the squared distance and label of the nearest object along the last axis, in place.
 
-    Squared distances are those of the sweeps before, along other axes: 0 in objects and infinite elsewhere
-    before the first. Background is 0 and stays so on lines without an object. Of equally near objects the one
-    that comes first on the line is taken.
+    Squared distances are those of the sweeps before, along other axes. Of equally near objects the one that
+    comes first on the line is taken.
     """
     sweep = _line_memory(labels.shape[2])
     for i in range(labels.shape[0]):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from objectwise.checks import check_labels
+from objectwise.kernels.instances import halve_regions
 from objectwise.losses.cell_sums import CellSums
 from objectwise.losses.inputs import on_device, on_host
 from objectwise.losses.instance_batch import true_ids
@@ -25,7 +26,7 @@ class Partition(NamedTuple):
     """Regions of all volumes of a batch, numbered through; the first of each volume is outside all others."""
 
     cells: Tensor
-    """int32, (n, c, *spatial); -1 where ignored."""
+    """int32, (volumes, *spatial); -1 where ignored."""
     voxels: Tensor
     """(2 regions,) float64, voxels of every cell."""
     volume: Tensor
@@ -59,31 +60,25 @@ def region_partition(
 
 
 def _partition(inputs: Foreground, regions: list[NDArray[np.int32]]) -> Partition:
-    spatial = inputs.target.shape[2:]
-    target = on_host(inputs.target).reshape(-1, *spatial)
-    ignored = None if inputs.ignore is None else on_host(inputs.ignore).reshape(-1, *spatial)
-    cells = np.empty(target.shape, np.int32)
+    rows = len(regions), -1
+    target = on_host(inputs.target).reshape(rows)
+    no_mask = np.zeros((len(regions), 0), np.bool_)
+    ignored = no_mask if inputs.ignore is None else on_host(inputs.ignore).reshape(rows)
     counts = [int(ids.max()) + 1 for ids in regions]
-    first = 0
-    voxels = []
-    for i, (ids, count) in enumerate(zip(regions, counts, strict=True)):
-        np.multiply(ids, 2, out=cells[i])
-        cells[i] += target[i]
-        here = cells[i] if ignored is None else cells[i][~ignored[i]]
-        voxels.append(np.bincount(here.reshape(-1), minlength=2 * count))
-        cells[i] += 2 * first
-        first += count
-    if ignored is not None:
-        cells[ignored] = -1
+    firsts = np.cumsum([0, *counts])
+    cells = np.empty((len(regions), *inputs.target.shape[2:]), np.int32)
+    voxels = np.zeros(2 * firsts[-1], np.int64)
+    for i, ids in enumerate(regions):
+        halve_regions(ids.reshape(-1), target[i], ignored[i], firsts[i], cells.reshape(rows)[i], voxels)
     device = inputs.values.device
     volume = np.repeat(np.arange(len(counts)), counts)
     inside = np.concatenate([np.arange(count) > 0 for count in counts])
     return Partition(
         on_device(torch.from_numpy(cells), device),
-        on_device(torch.from_numpy(np.concatenate(voxels).astype(np.float64)), device),
+        on_device(torch.from_numpy(voxels.astype(np.float64)), device),
         on_device(torch.from_numpy(volume), device),
         on_device(torch.from_numpy(inside), device),
-        first,
+        int(firsts[-1]),
         len(counts),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,8 @@ from numpy.typing import NDArray
 
 from objectwise.checks import check_labels, check_not_empty, check_spacing
 from objectwise.graph.axes import as_volume, check_spatial
-from objectwise.kernels.instances import dense_ids
-from objectwise.kernels.voronoi import sweep_lines
+from objectwise.kernels.voronoi import sweep_lines, sweep_planes
+from objectwise.maps.instance_cells import dense_ids
 from objectwise.threads import in_threads, thread_count
 
 
@@ -53,13 +54,14 @@ def voronoi_regions(labels: NDArray[Any], spacing: Sequence[float] | None = None
     check_spatial(labels.shape, name="labels")
     check_not_empty(labels, name="labels")
     size = np.array(check_spacing(spacing, ndim=labels.ndim))
-    flat = np.ascontiguousarray(labels).reshape(-1)
-    regions = np.empty(labels.shape, np.int32)
-    n = dense_ids(flat.astype(np.uint64, copy=False), regions.reshape(-1))
-    ids = np.zeros(n + 1, labels.dtype)
-    ids[regions.reshape(-1)] = flat
+    if labels.max() > np.iinfo(np.int32).max:
+        numbers, n = dense_ids(labels)
+        ids = np.zeros(n + 1, labels.dtype)
+        ids[numbers] = labels
+        return np.asarray(ids[voronoi_regions(numbers, spacing)])
+    regions = np.array(labels, np.int32, order="C")
     _spread(as_volume(regions), size if size.size == 3 else np.concatenate(([1.0], size)))
-    return ids[regions]
+    return np.asarray(regions, labels.dtype)
 
 
 def _spread(labels: NDArray[np.int32], spacing: NDArray[np.float64]) -> None:
@@ -68,18 +70,16 @@ def _spread(labels: NDArray[np.int32], spacing: NDArray[np.float64]) -> None:
     Of objects equally near the one that comes first along the axes x, y, z, in that order, is taken. Lines do
     not depend on each other, so that any number of threads gives the same regions.
     """
-    distances = np.where(labels > 0, np.float32(0), np.float32(np.inf))
-    for axis, order in ((2, (0, 1, 2)), (1, (0, 2, 1)), (0, (1, 2, 0))):
-        if axis == 0 and len(labels) == 1:
-            continue
-        _sweep(distances.transpose(order), labels.transpose(order), spacing[axis])
+    distances = np.empty(labels.shape, np.float32)
+    in_threads(
+        lambda z: sweep_planes(distances[z], labels[z], (spacing[1], spacing[2])), _shares(len(labels))
+    )
+    if len(labels) > 1:
+        columns = distances.transpose(1, 2, 0), labels.transpose(1, 2, 0)
+        in_threads(lambda y: sweep_lines(columns[0][y], columns[1][y], spacing[0]), _shares(labels.shape[1]))
 
 
-def _sweep(squares: NDArray[np.float32], owners: NDArray[np.int32], size: float) -> None:
-    """Sweep all lines along the last axis, a share of them in each thread."""
-    bounds = np.linspace(0, len(owners), min(len(owners), thread_count()) + 1, dtype=int)
-
-    def sweep(lines: slice) -> None:
-        sweep_lines(squares[lines], owners[lines], size)
-
-    in_threads(sweep, map(slice, bounds[:-1], bounds[1:]))
+def _shares(n: int) -> list[slice]:
+    """Cut n planes into some shares for each thread, so that none waits long for another."""
+    bounds = np.linspace(0, n, min(n, 4 * thread_count()) + 1, dtype=int)
+    return [slice(*share) for share in pairwise(bounds)]
