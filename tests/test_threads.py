@@ -28,6 +28,12 @@ def test_an_error_in_a_thread_is_raised(monkeypatch):
         in_threads(lambda x: 1 // x, [1, 0])
 
 
+def test_threads_within_threads_are_one_each(monkeypatch):
+    monkeypatch.setattr(threads.numba.config, "NUMBA_NUM_THREADS", 3)
+    assert in_threads(lambda _: thread_count(), range(4)) == [1] * 4
+    assert thread_count() == 3
+
+
 def test_a_worker_of_a_loader_has_one_thread():
     def thread_counts(labels):
         return np.full(labels.shape, thread_count())

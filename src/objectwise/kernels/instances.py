@@ -49,8 +49,7 @@ def object_moments(ids: NDArray[np.int32], n: int) -> Moments:
                 sums[label, 0] += run * z
                 sums[label, 1] += run * y
                 sums[label, 2] += run * (start + x - 1) // 2
-                if boxes[label, 0, 1] == 0:
-                    boxes[label, 0, 0] = z
+                boxes[label, 0, 0] = min(boxes[label, 0, 0], z)
                 boxes[label, 0, 1] = z + 1
                 boxes[label, 1, 0] = min(boxes[label, 1, 0], y)
                 boxes[label, 1, 1] = max(boxes[label, 1, 1], y + 1)
@@ -65,12 +64,43 @@ def nearest_own_voxels(
     ids: NDArray[np.int32], places: NDArray[np.float64], spacing: NDArray[np.float64]
 ) -> NDArray[np.int64]:
     """Find, for every object, its own voxel that is nearest to its place; the first in C order of several."""
-    depth, height, width = ids.shape
     nearest = np.zeros(places.shape, np.int64)
     distances = np.full(len(places), np.inf)
-    for z in range(depth):
-        for y in range(height):
-            for x in range(width):
+    missing = False
+    for label in range(1, len(places)):
+        z, y, x = _voxel_at(places[label])
+        if ids[z, y, x] == label:  # none can be nearer
+            nearest[label, 0], nearest[label, 1], nearest[label, 2] = z, y, x
+            distances[label] = -1.0
+        else:
+            missing = True
+    if missing:
+        _search_all(ids, places, spacing, nearest, distances)
+    return nearest
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _voxel_at(place: NDArray[np.float64]) -> tuple[int, int, int]:
+    """Return the voxel that is nearest to a place, the first in C order of several."""
+    return (
+        np.int64(np.ceil(place[0] - 0.5)),
+        np.int64(np.ceil(place[1] - 0.5)),
+        np.int64(np.ceil(place[2] - 0.5)),
+    )
+
+
+@njit(cache=True, nogil=True)
+def _search_all(
+    ids: NDArray[np.int32],
+    places: NDArray[np.float64],
+    spacing: NDArray[np.float64],
+    nearest: NDArray[np.int64],
+    distances: NDArray[np.float64],
+) -> None:
+    """Improve `nearest`, as far away as `distances` say, by all voxels."""
+    for z in range(ids.shape[0]):
+        for y in range(ids.shape[1]):
+            for x in range(ids.shape[2]):
                 label = ids[z, y, x]
                 if label == 0:
                     continue
@@ -81,22 +111,6 @@ def nearest_own_voxels(
                 if distance < distances[label]:
                     distances[label] = distance
                     nearest[label, 0], nearest[label, 1], nearest[label, 2] = z, y, x
-    return nearest
-
-
-class _Known(NamedTuple):
-    """Where the cells found so far are looked up; row 2 * object + central is that of an object.
-
-    The cell of an object alone and the latest overlap of a true object stand in tables indexed by objects:
-    neighbouring objects have neighbouring ids, so they are in the cache. Only other overlaps are hashed.
-    """
-
-    predicted_alone: NDArray[np.int32]
-    """(2 * predicted + 2,) Cell of a predicted object where there is no truth; 0 if unseen."""
-    true_alone: NDArray[np.int32]
-    """(2 * true + 2,) Cell of a true object where nothing is predicted, likewise."""
-    latest: NDArray[np.int32]
-    """(2 * true + 2, 2) The predicted object that a true one was last seen with, and their cell."""
 
 
 @njit(cache=True, nogil=True)
@@ -116,11 +130,7 @@ def number_cells(
     its voxels. Cell 0 is the background of both.
     """
     depth, height, width = predicted.shape
-    known = _Known(
-        np.zeros(2 * len(predicted_centers), np.int32),
-        np.zeros(2 * len(true_centers), np.int32),
-        np.zeros((2 * len(true_centers), 2), np.int32),
-    )
+    known = np.zeros((4 * (len(true_centers) + len(predicted_centers)), 2), np.int32)
     rows = np.zeros((FIRST_CAPACITY, 3), np.int64)  # predicted, 2 * true + central, voxels
     overlaps = np.zeros((FIRST_CAPACITY, 3), np.uint64)  # predicted, 2 * true + central, cell (0: free)
     line, n, n_overlaps = 0, 1, 0
@@ -153,7 +163,7 @@ def _number_lines(
     predicted_centers: NDArray[np.int64],
     true_centers: NDArray[np.int64],
     reach: NDArray[np.int64],
-    known: _Known,
+    known: NDArray[np.int32],
     overlaps: NDArray[np.uint64],
     rows: NDArray[np.int64],
     state: tuple[int, int, int],
@@ -183,7 +193,7 @@ def _number_lines(
                 stop = start + 1
                 while stop < x and central == (low <= stop <= high or lower <= stop <= higher):
                     stop += 1
-                cell = _cell_of(known, overlaps, p, t, central, n)
+                cell = _cell_of(known, overlaps, len(true_centers), p, t, central, n)
                 if cell == n:
                     rows[n, 0], rows[n, 1] = p, 2 * np.int64(t) + central
                     n += 1
@@ -195,32 +205,29 @@ def _number_lines(
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _cell_of(known: _Known, overlaps: NDArray[np.uint64], p: int, t: int, central: bool, n: int) -> int:
-    """Look up the cell of objects of which one is not background; it becomes cell n if unseen."""
-    half = 2 * np.int64(t) + central
-    if t == 0:
-        cell = np.int64(known.predicted_alone[2 * np.int64(p) + central])
-        if cell == 0:
-            cell = n
-            known.predicted_alone[2 * np.int64(p) + central] = n
-    elif p == 0:
-        cell = np.int64(known.true_alone[half])
-        if cell == 0:
-            cell = n
-            known.true_alone[half] = n
-    elif known.latest[half, 0] == p:
-        cell = np.int64(known.latest[half, 1])
-    else:
-        slot = slot_of(overlaps, np.uint64(p), np.uint64(half))
+def _cell_of(
+    known: NDArray[np.int32], overlaps: NDArray[np.uint64], n_true: int, p: int, t: int, central: bool, n: int
+) -> int:
+    """Look up the cell of objects of which one is not background; it becomes cell n if unseen.
+
+    `known` holds, for every true object with and without a prediction, and every predicted one without truth,
+    central or not, the predicted object it was last seen with and their cell. Neighbours in space have
+    neighbouring ids, so that is in the cache; one row answers for all three, so no branch is guessed wrong.
+    Only an overlap other than the last is hashed.
+    """
+    first = 4 * np.int64(t) + 2 * (p > 0) if t > 0 else 4 * (n_true + np.int64(p))
+    row = first + central
+    cell = np.int64(known[row, 1])
+    if cell != 0 and known[row, 0] == p:
+        return cell
+    cell = n
+    if p > 0 and t > 0:
+        half = np.uint64(2 * np.int64(t) + central)
+        slot = slot_of(overlaps, np.uint64(p), half)
+        if overlaps[slot, 2] == 0:
+            overlaps[slot, 0], overlaps[slot, 1], overlaps[slot, 2] = np.uint64(p), half, np.uint64(n)
         cell = np.int64(overlaps[slot, 2])
-        if cell == 0:
-            cell = n
-            overlaps[slot, 0], overlaps[slot, 1], overlaps[slot, 2] = (
-                np.uint64(p),
-                np.uint64(half),
-                np.uint64(n),
-            )
-        known.latest[half, 0], known.latest[half, 1] = p, cell
+    known[row, 0], known[row, 1] = p, cell
     return cell
 
 
@@ -343,6 +350,31 @@ def probability_gradient(
         else:
             along = gradients[cell, 1] * p
         out[i] = gradients[cell, 0] + along
+
+
+@njit(cache=True, nogil=True)
+def group_cells(
+    groups: NDArray[np.int64],
+    members: NDArray[np.bool_],
+    cell_voxels: NDArray[np.int64],
+    first: int,
+    of_cell: NDArray[np.int64],
+    of_group: NDArray[np.int64],
+    voxels: NDArray[np.float64],
+) -> int:
+    """List the member cells with `first` plus their group, add their voxels to it, and return their number.
+
+    The lists have room for one more: every cell is written, and stays if it is a member. A branch would be
+    guessed wrong for a third of them.
+    """
+    n = 0
+    for cell in range(groups.size):
+        member = members[cell]
+        group = first + groups[cell] if member else 0
+        of_cell[n], of_group[n] = cell, group
+        voxels[group] += cell_voxels[cell] if member else 0
+        n += member
+    return n
 
 
 @njit(cache=True, nogil=True)

@@ -20,12 +20,13 @@ def nearest_points(points: NDArray[np.float64], queries: NDArray[np.float64]) ->
         low[axis], high[axis] = points[:, axis].min(), points[:, axis].max()
     extent = np.maximum(high - low, 1e-9)
     # A flat cloud of points fills no volume: its thin axes get one cell.
-    size = _cell_size(extent, n)
-    shape = np.minimum((extent / size).astype(np.int64) + 1, n)
-    begins, order = _listed(points, low, size, shape)
+    density = 1 / _cell_size(extent, n)
+    shape = np.minimum((extent * density).astype(np.int64) + 1, n)
+    begins, order = _listed(points, low, density, shape)
+    listed = points[order]
     nearest = np.empty(len(queries), np.int64)
     for i in range(len(queries)):
-        nearest[i] = _nearest(points, queries[i], low, size, shape, begins, order)
+        nearest[i] = _nearest(listed, queries[i], low, density, shape, begins, order)
     return nearest
 
 
@@ -72,15 +73,14 @@ def _cell_size(extent: NDArray[np.float64], n: int) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _cell_of(
-    point: NDArray[np.float64], low: NDArray[np.float64], size: float, shape: NDArray[np.int64], axis: int
-) -> int:
-    return min(max(int(np.floor((point[axis] - low[axis]) / size)), 0), shape[axis] - 1)
+def _cell_of(place: float, low: float, density: float, cells: int) -> int:
+    """Return the cell of a place along one axis, the first or last for those outside."""
+    return min(max(int(np.floor((place - low) * density)), 0), cells - 1)
 
 
 @njit(cache=True, nogil=True)
 def _listed(
-    points: NDArray[np.float64], low: NDArray[np.float64], size: float, shape: NDArray[np.int64]
+    points: NDArray[np.float64], low: NDArray[np.float64], density: float, shape: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return where the list of every cell begins, and the points in the order of their cells."""
     cells = np.empty(len(points), np.int64)
@@ -88,7 +88,7 @@ def _listed(
     for i in range(len(points)):
         cell = 0
         for axis in range(3):
-            cell = cell * shape[axis] + _cell_of(points[i], low, size, shape, axis)
+            cell = cell * shape[axis] + _cell_of(points[i, axis], low[axis], density, shape[axis])
         cells[i] = cell
         begins[cell + 1] += 1
     begins = np.cumsum(begins)
@@ -100,57 +100,59 @@ def _listed(
     return begins, order
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _aside(query: float, low: float, size: float, cell: int) -> float:
-    """Return how far, at least, a query lies beside the points of a cell along one axis."""
-    begin = low + cell * size
-    slack = 1e-6 * size  # rounding lets points stick out of their cell
-    return max(begin - query - slack, query - begin - size - slack, 0.0)
-
-
 @njit(cache=True, nogil=True)
 def _nearest(
     points: NDArray[np.float64],
     query: NDArray[np.float64],
     low: NDArray[np.float64],
-    size: float,
+    density: float,
     shape: NDArray[np.int64],
     begins: NDArray[np.int64],
     order: NDArray[np.int64],
 ) -> int:
-    cz, cy, cx = (
-        _cell_of(query, low, size, shape, 0),
-        _cell_of(query, low, size, shape, 1),
-        _cell_of(query, low, size, shape, 2),
+    """Search cubes of cells around the query until one holds a point, then all that may hold a nearer one."""
+    best, least, reach = -1, np.inf, 0.0
+    while best < 0:
+        best, least = _nearest_in_cube(points, query, reach, low, density, shape, begins, order, best, least)
+        reach = max(2 * reach, 1 / density)
+    # Rounding lets points stick out of their cell.
+    reach = np.sqrt(least) + 1e-6 / density
+    return _nearest_in_cube(points, query, reach, low, density, shape, begins, order, best, least)[0]
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _nearest_in_cube(
+    points: NDArray[np.float64],
+    query: NDArray[np.float64],
+    reach: float,
+    low: NDArray[np.float64],
+    density: float,
+    shape: NDArray[np.int64],
+    begins: NDArray[np.int64],
+    order: NDArray[np.int64],
+    best: int,
+    least: float,
+) -> tuple[int, float]:
+    """Improve on the best point so far by those in the cells that lie within `reach` along every axis."""
+    first, last = (
+        _cell_of(query[2] - reach, low[2], density, shape[2]),
+        _cell_of(query[2] + reach, low[2], density, shape[2]),
     )
-    best, least = -1, np.inf
-    reach = 0
-    while reach == 0 or reach <= shape.max():
-        for z in range(max(cz - reach, 0), min(cz + reach, shape[0] - 1) + 1):
-            aside_z = _aside(query[0], low[0], size, z) ** 2
-            if aside_z > least:
-                continue
-            for y in range(max(cy - reach, 0), min(cy + reach, shape[1] - 1) + 1):
-                aside = aside_z + _aside(query[1], low[1], size, y) ** 2
-                if aside > least:
-                    continue
-                inside = abs(z - cz) < reach and abs(y - cy) < reach  # the last cube has been here
-                step = max(1, 2 * reach) if inside else 1
-                for x in range(cx - reach, cx + reach + 1, step):
-                    if x < 0 or x >= shape[2] or aside + _aside(query[2], low[2], size, x) ** 2 > least:
-                        continue
-                    cell = (z * shape[1] + y) * shape[2] + x
-                    for k in range(begins[cell], begins[cell + 1]):
-                        i = order[k]
-                        distance = (
-                            (points[i, 0] - query[0]) ** 2
-                            + (points[i, 1] - query[1]) ** 2
-                            + (points[i, 2] - query[2]) ** 2
-                        )
-                        if distance < least or (distance == least and i < best):
-                            best, least = i, distance
-        # Whatever lies beyond the cube is at least this far away, also from a query outside the grid.
-        if best >= 0 and (reach * size) ** 2 > least:
-            break
-        reach += 1
-    return best
+    for z in range(
+        _cell_of(query[0] - reach, low[0], density, shape[0]),
+        _cell_of(query[0] + reach, low[0], density, shape[0]) + 1,
+    ):
+        for y in range(
+            _cell_of(query[1] - reach, low[1], density, shape[1]),
+            _cell_of(query[1] + reach, low[1], density, shape[1]) + 1,
+        ):
+            row = (z * shape[1] + y) * shape[2]
+            for k in range(begins[row + first], begins[row + last + 1]):  # cells of a row lie side by side
+                distance = (
+                    (points[k, 0] - query[0]) ** 2
+                    + (points[k, 1] - query[1]) ** 2
+                    + (points[k, 2] - query[2]) ** 2
+                )
+                if distance < least or (distance == least and order[k] < best):
+                    best, least = order[k], distance
+    return best, least

@@ -15,10 +15,12 @@ from torch import Tensor
 
 from objectwise.checks import check_choice, check_labels, check_number, check_whole_number
 from objectwise.errors import ArgumentError
+from objectwise.kernels.instances import group_cells
 from objectwise.losses.inputs import on_device, on_host
 from objectwise.losses.instance_inputs import Foreground
 from objectwise.maps.instance_cells import InstanceCells, Objects, dense_ids, instance_cells
 from objectwise.maps.instances import connected_components
+from objectwise.threads import in_threads
 
 KEEP = ("largest", "strongest", "error")
 
@@ -120,19 +122,23 @@ def batch_cells(
     strengths = None
     if selection.keep == "strongest":
         strengths = on_host(inputs.values).reshape(-1, *spatial)
-    structures = []
-    for i, mask in enumerate(masks):
-        predicted = selected_components(mask, selection, None if strengths is None else strengths[i])
-        structures.append(
-            instance_cells(
-                predicted,
-                truths[i],
-                ignore=None if ignored is None else ignored[i],
-                center_offset=center_offset,
-                spacing=spacing,
-                overwrite=True,
-            )
+    predicted = [
+        selected_components(mask, selection, None if strengths is None else strengths[i])
+        for i, mask in enumerate(masks)
+    ]
+
+    def structure(i: int) -> InstanceCells:
+        ignore = None if ignored is None else ignored[i]
+        return instance_cells(
+            predicted[i],
+            truths[i],
+            ignore=ignore,
+            center_offset=center_offset,
+            spacing=spacing,
+            overwrite=True,
         )
+
+    structures = in_threads(structure, range(len(masks)))
     return _stacked(structures, device)
 
 
@@ -240,19 +246,20 @@ def _groups(columns: _Columns, n_objects: tuple[int, int, int], pairs: int, devi
         (columns.volume, ~true & columns.central, n_volumes),
         (columns.pair, columns.pair >= 0, pairs),
     )
-    cells, groups, first = [], [], 0
+    sizes = tuple(n for *_, n in kinds)
+    of_cell, of_group = np.empty((2, 1 + sum(np.count_nonzero(members) for _, members, _ in kinds)), np.int64)
+    voxels = np.zeros(sum(sizes))
+    filled, first = 0, 0
     for group, members, n in kinds:
-        rows = np.flatnonzero(members)
-        cells.append(rows)
-        groups.append(group[rows] + first)
+        filled += group_cells(
+            group, members, columns.voxels, first, of_cell[filled:], of_group[filled:], voxels
+        )
         first += n
-    of_cell, of_group = np.concatenate(cells), np.concatenate(groups)
-    voxels = np.bincount(of_group, columns.voxels[of_cell], minlength=first)
     return Groups(
-        _placed(of_cell, device),
-        _placed(of_group, device),
+        _placed(of_cell[:-1], device),
+        _placed(of_group[:-1], device),
         _placed(voxels, device),
-        tuple(n for *_, n in kinds),
+        sizes,
     )
 
 

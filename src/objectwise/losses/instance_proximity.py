@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -33,8 +34,9 @@ def nearest_distances(batch: Batch, spacing: Sequence[float] | None) -> tuple[Te
     of_true, of_predicted = [], []
     for predicted, true in zip(batch.predicted_objects.places, batch.true_objects.places, strict=True):
         size = np.array(check_spacing(spacing, ndim=true.centers.shape[1]))
-        of_true.append(_to_nearest(true, predicted, size))
-        of_predicted.append(_to_nearest(predicted, true, size))
+        here, there = _Present.of(true, size), _Present.of(predicted, size)
+        of_true.append(_to_nearest(here, there, len(true.sizes), size))
+        of_predicted.append(_to_nearest(there, here, len(predicted.sizes), size))
     device = batch.volume.device
     return (
         on_device(torch.from_numpy(np.concatenate(of_true)), device),
@@ -42,18 +44,31 @@ def nearest_distances(batch: Batch, spacing: Sequence[float] | None) -> tuple[Te
     )
 
 
-def _to_nearest(objects: Objects, others: Objects, spacing: NDArray[np.float64]) -> NDArray[np.float64]:
-    there, here = np.flatnonzero(others.sizes > 0), np.flatnonzero(objects.sizes > 0)
-    distances = np.full(len(objects.sizes), FARTHEST)
-    if there.size and here.size:
-        points = _in_space(others.centers_of_mass[there], spacing)
-        nearest = there[nearest_points(points, _in_space(objects.centers_of_mass[here], spacing))]
-        distances[here] = box_distances(objects.boxes[here], others.boxes, nearest, spacing)
+class _Present(NamedTuple):
+    """The objects of one side that have voxels."""
+
+    rows: NDArray[np.int64]
+    boxes: NDArray[np.int64]
+    points: NDArray[np.float64]
+    """(n, 3) Centres of mass in units of the spacing."""
+
+    @classmethod
+    def of(cls, objects: Objects, spacing: NDArray[np.float64]) -> _Present:
+        rows = np.flatnonzero(objects.sizes)
+        boxes, centers = objects.boxes, objects.centers_of_mass
+        if rows.size < len(objects.sizes):
+            boxes, centers = boxes[rows], centers[rows]
+        points = np.zeros((rows.size, 3))
+        np.multiply(centers, spacing, out=points[:, 3 - spacing.size :])
+        return cls(rows, boxes, points)
+
+
+def _to_nearest(
+    objects: _Present, others: _Present, n: int, spacing: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the distance of each of n objects, those without voxels included, to the nearest other."""
+    distances = np.full(n, FARTHEST)
+    if objects.rows.size and others.rows.size:
+        nearest = nearest_points(others.points, objects.points)
+        distances[objects.rows] = box_distances(objects.boxes, others.boxes, nearest, spacing)
     return distances
-
-
-def _in_space(places: NDArray[np.float64], spacing: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return positions (n, ndim) in voxels as (n, 3) in units of the spacing."""
-    space = np.zeros((len(places), 3))
-    np.multiply(places, spacing, out=space[:, 3 - places.shape[1] :])
-    return space
