@@ -173,18 +173,19 @@ def bench_memory(data: Tissue) -> list[Claim]:
     return [Claim("peak memory beyond inputs and results", per_voxel, 56, "bytes a voxel")]
 
 
-def voxel_seconds(volumes: Sequence[Tissue]) -> list[float]:
+def voxel_seconds(volumes: Sequence[Tissue], repeats: int) -> list[float]:
     """Return the seconds a voxel of the counts of each volume."""
-    times = paired(*map(counts_of, volumes), repeats=5)
+    times = paired(*map(counts_of, volumes), repeats=repeats)
     return [time / data.labels.size for time, data in zip(times, volumes, strict=True)]
 
 
 def bench_growth() -> list[Claim]:
     """Show that time grows with the voxels, and neither with the objects nor with their pieces."""
     sizes = tissue((64,) * 3, 40), tissue((256,) * 3, 2400)
-    anew = voxel_seconds(sizes)
+    anew = voxel_seconds(sizes, repeats=5)
     with memory_kept():
-        kept = voxel_seconds(sizes)
+        # The large one takes 75 to 100 ns a voxel from one call to the next, on a machine with nothing else to do.
+        kept = voxel_seconds(sizes, repeats=12)
     del sizes
     numbers = [tissue((128,) * 3, n) for n in (10, 300, 10_000, 100_000)]
     by_objects = paired(*map(counts_of, numbers), repeats=5)
