@@ -26,69 +26,75 @@ def sweep_planes(
         for y in range(labels.shape[1]):
             for x in range(labels.shape[2]):
                 distances[z, y, x] = 0 if labels[z, y, x] > 0 else np.inf
-        sweep_lines(distances[z : z + 1], labels[z : z + 1], size[1])
-        sweep_lines(distances[z : z + 1].transpose(0, 2, 1), labels[z : z + 1].transpose(0, 2, 1), size[0])
+        sweep_lines(distances[z : z + 1], labels[z : z + 1], size[1], False)
+        sweep_lines(
+            distances[z : z + 1].transpose(0, 2, 1), labels[z : z + 1].transpose(0, 2, 1), size[0], False
+        )
 
 
 @njit(cache=True, nogil=True)
-def sweep_lines(distances: NDArray[np.float32], labels: NDArray[np.int32], size: float) -> None:
+def sweep_lines(distances: NDArray[np.float32], labels: NDArray[np.int32], size: float, last: bool) -> None:
     """Give each voxel the squared distance and label of the nearest object along the last axis, in place.
 
-    Squared distances are those of the sweeps before, along other axes. Of equally near objects the one that
-    comes first on the line is taken.
+    Squared distances are those of the sweeps before, along other axes; the `last` sweep leaves them, for
+    nobody reads them. Of equally near objects the one that comes first on the line is taken.
     """
-    sweep = _line_memory(labels.shape[2])
+    n = labels.shape[2]
+    memory = np.empty(n, np.int64), np.empty(n), np.empty(n), np.empty(n, np.int32), _half_inverses(n)
     for i in range(labels.shape[0]):
         for j in range(labels.shape[1]):
-            _lower_envelope(distances[i, j], labels[i, j], size, *sweep)
+            _lower_envelope(distances[i, j], labels[i, j], size * size, last, *memory)
 
 
 @njit(cache=True, nogil=True)
-def _line_memory(
-    longest: int,
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int32]]:
-    """Return memory for a line: vertices, where each parabola begins to be lowest, heights, labels."""
-    return (
-        np.empty(longest, np.int64),
-        np.empty(longest, np.float64),
-        np.empty(longest, np.float64),
-        np.empty(longest, np.int32),
-    )
+def _half_inverses(n: int) -> NDArray[np.float64]:
+    """Return 1 / (2 d) for d < n, and a hair more: in a tie, rounded or not, the first parabola stays."""
+    inverses = np.empty(n)
+    for d in range(1, n):
+        inverses[d] = (0.5 + 1e-12) / d
+    return inverses
 
 
 @njit(cache=True, nogil=True)
 def _lower_envelope(
     distances: NDArray[np.float32],
     labels: NDArray[np.int32],
-    size: float,
+    square: float,
+    last: bool,
     vertices: NDArray[np.int64],
     begins: NDArray[np.float64],
-    heights: NDArray[np.float64],
+    constants: NDArray[np.float64],
     owners: NDArray[np.int32],
+    half_inverses: NDArray[np.float64],
 ) -> None:
-    """Replace squared distances and labels along a line by those of the lowest parabola."""
-    square = size * size
-    n = 0
-    for q in range(distances.size):
+    """Replace squared distances and labels along a line by those of the lowest parabola.
+
+    That of vertex q is `square` (x^2 - 2 q x + c); it is lower than that of p < q from
+    (c_q - c_p) / (2 (q - p)) on.
+    """
+    n, per_square = 0, 1 / square
+    for q in range(labels.size):
         if labels[q] == 0:
             continue
-        height = np.float64(distances[q])
+        constant = np.float64(distances[q]) * per_square + q * q
         begin = -np.inf
         while n > 0:
-            p = vertices[n - 1]
-            begin = ((height - heights[n - 1]) / square + q * q - p * p) / (2.0 * (q - p))
+            begin = (constant - constants[n - 1]) * half_inverses[q - vertices[n - 1]]
             if begin > begins[n - 1]:
                 break
             n -= 1
             begin = -np.inf
-        vertices[n], begins[n], heights[n], owners[n] = q, begin, height, labels[q]
+        vertices[n], begins[n], constants[n], owners[n] = q, begin, constant, labels[q]
         n += 1
-    k = 0
-    for q in range(distances.size):
-        if n == 0:
-            break
-        while k + 1 < n and begins[k + 1] < q:
-            k += 1
-        apart = q - vertices[k]
-        distances[q] = heights[k] + square * apart * apart
-        labels[q] = owners[k]
+    start = 0
+    for k in range(n):
+        vertex, stop = vertices[k], labels.size
+        if k + 1 < n:
+            stop = max(start, min(stop, np.int64(np.floor(begins[k + 1])) + 1))
+        if not last:
+            height = constants[k] - vertex * vertex
+            for x in range(start, stop):
+                distances[x] = square * (height + (x - vertex) * (x - vertex))
+        for x in range(start, stop):
+            labels[x] = owners[k]
+        start = stop

@@ -76,7 +76,9 @@ def _spread(labels: NDArray[np.int32], spacing: NDArray[np.float64]) -> None:
     )
     if len(labels) > 1:
         columns = distances.transpose(1, 2, 0), labels.transpose(1, 2, 0)
-        in_threads(lambda y: sweep_lines(columns[0][y], columns[1][y], spacing[0]), _shares(labels.shape[1]))
+        in_threads(
+            lambda y: sweep_lines(columns[0][y], columns[1][y], spacing[0], True), _shares(labels.shape[1])
+        )
 
 
 def _shares(n: int) -> list[slice]:
