@@ -197,6 +197,14 @@ def check_number(number: object, *, name: str) -> None:
         raise ArgumentError(f"`{name}` must be a number, got {number!r}")
 
 
+def check_positive(number: object, *, name: str, or_zero: bool = False) -> None:
+    """Require a finite number above 0, or not below it."""
+    check_number(number, name=name)
+    if not 0 <= number < np.inf or (number == 0 and not or_zero):  # type: ignore[operator]
+        rule = "finite and not negative" if or_zero else "positive and finite"
+        raise ArgumentError(f"`{name}` must be {rule}, got {number}")
+
+
 def check_whole_number(number: object, *, least: int, name: str) -> None:
     """Require an integer that is not below `least`."""
     if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < least:

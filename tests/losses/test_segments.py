@@ -90,7 +90,7 @@ def test_empty_losses_pull_down_where_dice_does_not():
         (SegmentLoss("tversky", beta=-0.1), "`beta` must be finite and at least 0"),
         (SegmentLoss("focal_tversky", gamma=0.5), "`gamma` must be finite and at least 1"),
         (SegmentLoss("cross_entropy", smooth=1.0), "`smooth` has no effect"),
-        (SegmentLoss("dice", smooth=0.0), "`smooth` must be finite and positive"),
+        (SegmentLoss("dice", smooth=0.0), "`smooth` must be positive and finite"),
     ],
 )
 def test_numbers_that_make_no_sense_are_refused(loss, message):

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from objectwise.errors import ArgumentError
+from objectwise.checks import check_positive
 from objectwise.losses.class_channels import as_broadcastable
 from objectwise.losses.region_wise import RegionWiseLoss
 
@@ -31,8 +31,7 @@ class ActiveContourLoss(RegionWiseLoss):
 
     def __init__(self, *, length_weight: float = 0.0, **options: Any) -> None:
         super().__init__("active_contour", **options)
-        if not 0 <= length_weight < float("inf"):
-            raise ArgumentError(f"`length_weight` must be finite and not negative, got {length_weight}")
+        check_positive(length_weight, name="length_weight", or_zero=True)
         self.length_weight = length_weight
 
     def forward(

@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from objectwise.checks import check_spacing
-from objectwise.errors import ArgumentError
+from objectwise.checks import check_positive, check_spacing
 from objectwise.losses.class_channels import ClassChannels, as_broadcastable
 from objectwise.losses.class_module import ClassLoss
 from objectwise.losses.region_wise import checked_map
@@ -114,8 +113,7 @@ class HausdorffDTLoss(ClassLoss):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        if not 0 < alpha < float("inf"):
-            raise ArgumentError(f"`alpha` must be positive and finite, got {alpha}")
+        check_positive(alpha, name="alpha")
         self.alpha = alpha
         self.both_sides = both_sides
         self.spacing = spacing

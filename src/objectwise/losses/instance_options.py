@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from torch import Tensor
 
-from objectwise.checks import check_bool, check_choice, check_number, check_spacing
+from objectwise.checks import check_bool, check_choice, check_number, check_positive, check_spacing
 from objectwise.errors import ArgumentError
 from objectwise.losses.instance_batch import Selection
 from objectwise.losses.segments import EMPTY_LOSSES, SegmentLoss
@@ -68,11 +68,7 @@ def check_shared_options(given: Mapping[str, Any]) -> None:
     check_choice(given["reduction"], REDUCTIONS, name="reduction")
     for name in ("too_many", "center_offset"):
         if given[name] is not None:
-            check_number(given[name], name=name)
-    if given["too_many"] is not None and not 0 < given["too_many"] < float("inf"):
-        raise ArgumentError(f"`too_many` must be finite and positive, got {given['too_many']}")
-    if given["center_offset"] is not None and not 0 <= given["center_offset"] < float("inf"):
-        raise ArgumentError(f"`center_offset` must be finite and at least 0, got {given['center_offset']}")
+            check_positive(given[name], name=name, or_zero=name == "center_offset")
     check_bool(given["exclude_true_positives"], name="exclude_true_positives")
     if given["rates"] is not None:
         check_bool(given["rates"], name="rates")

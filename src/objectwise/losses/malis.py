@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from objectwise.checks import check_choice
+from objectwise.checks import check_choice, check_number
 from objectwise.errors import ArgumentError, DtypeError, ShapeError
 from objectwise.graph import Neighborhood, Offsets
 from objectwise.losses.chosen import values_of_edges
@@ -236,6 +236,7 @@ class MalisLoss(nn.Module):
 def _check_options(cost: EdgeLoss, positive_weight: float, normalization: str, reduction: str) -> None:
     """Refuse options out of range or without effect."""
     cost.check()
+    check_number(positive_weight, name="positive_weight")
     if not 0 <= positive_weight <= 1:
         raise ArgumentError(f"`positive_weight` must be in 0..1, got {positive_weight}")
     check_choice(normalization, NORMALIZATIONS, name="normalization")

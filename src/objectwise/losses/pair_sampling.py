@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from objectwise.checks import check_labels, check_unlabelled
+from objectwise.checks import check_labels, check_number, check_unlabelled
 from objectwise.errors import ArgumentError, DeviceError, DtypeError
 from objectwise.graph import Offsets, affinities_from_labels, maximin_tree
 from objectwise.losses.inputs import check_edge_prediction, check_masks, on_device, on_host, values_of
@@ -170,6 +170,8 @@ def check_sampling(n_pairs: int, same_fraction: float | None, generator: Generat
         raise DtypeError(f"`n_pairs` must be an int, got {type(n_pairs).__name__}")
     if n_pairs < 1:
         raise ArgumentError(f"`n_pairs` must be at least 1, got {n_pairs}")
+    if same_fraction is not None:
+        check_number(same_fraction, name="same_fraction")
     if same_fraction is not None and not 0 <= same_fraction <= 1:
         raise ArgumentError(
             f"`same_fraction` must be in 0..1, or None for pairs as they come, got {same_fraction}"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from objectwise.checks import check_choice, check_number
+from objectwise.checks import check_choice, check_number, check_positive
 from objectwise.errors import ArgumentError
 
 SEGMENT_LOSSES = (
@@ -85,9 +85,7 @@ class SegmentLoss(NamedTuple):
             raise ArgumentError(f"`smooth` has no effect with `{name}` {self.kind!r}, got {self.smooth}")
         if self.smooth is None:
             return
-        check_number(self.smooth, name="smooth")
-        if not 0 < self.smooth < float("inf"):
-            raise ArgumentError(f"`smooth` must be finite and positive, got {self.smooth}")
+        check_positive(self.smooth, name="smooth")
 
     @property
     def needs_logarithms(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from objectwise.errors import ArgumentError
+from objectwise.checks import check_positive
 from objectwise.losses.class_channels import ClassChannels, as_broadcastable
 from objectwise.losses.class_module import ClassLoss
 
@@ -90,5 +90,4 @@ class SoftDiceLoss(ClassLoss):
 
 
 def _check_smooth(smooth: float) -> None:
-    if not 0 < smooth < float("inf"):
-        raise ArgumentError(f"`smooth` must be positive and finite, got {smooth}")
+    check_positive(smooth, name="smooth")

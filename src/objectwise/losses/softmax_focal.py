@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from objectwise.checks import check_positive
 from objectwise.errors import ArgumentError
 from objectwise.losses.class_channels import ClassChannels, Target, as_broadcastable
 from objectwise.losses.class_module import ClassLoss
@@ -44,8 +45,7 @@ def softmax_focal_loss(
     """
     channels = ClassChannels() if channels is None else channels
     check_softmax(channels)
-    if not 0 <= gamma < float("inf"):
-        raise ArgumentError(f"`gamma` must be finite and not negative, got {gamma}")
+    check_positive(gamma, name="gamma", or_zero=True)
     channels.check_prediction(prediction)
     checked = channels.target(target, prediction)
     checked.check_range()
@@ -72,8 +72,7 @@ class SoftmaxFocalLoss(ClassLoss):
     def __init__(self, *, gamma: float = 2.0, **options: Any) -> None:
         super().__init__(**options)
         check_softmax(self.channels)
-        if not 0 <= gamma < float("inf"):
-            raise ArgumentError(f"`gamma` must be finite and not negative, got {gamma}")
+        check_positive(gamma, name="gamma", or_zero=True)
         self.gamma = gamma
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:

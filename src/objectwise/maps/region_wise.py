@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.checks import check_choice
+from objectwise.checks import check_choice, check_positive
 from objectwise.errors import ArgumentError, DtypeError, ShapeError
 from objectwise.maps.class_labels import ClassLabels, read_class_labels
 from objectwise.maps.distances import distances_within, signed_distances
@@ -220,9 +220,7 @@ def hausdorff_map(
     Karimi, Salcudean: "Reducing the Hausdorff distance in medical image segmentation with convolutional
     neural networks", IEEE TMI 2020.
     """
-    if not 0 < alpha < np.inf:
-        raise ArgumentError(f"`alpha` must be positive and finite, got {alpha}")
-
+    check_positive(alpha, name="alpha")
     classes = read_class_labels(
         labels, n_classes, spacing=spacing, ignore_label=ignore_label, spatial_dims=spatial_dims
     )
