@@ -7,11 +7,11 @@ from objectwise.losses.class_channels import ClassChannels
 from objectwise.losses.combined import CombinedLoss
 from objectwise.losses.hausdorff import HausdorffDTLoss, hausdorff_dt_loss
 from objectwise.losses.instance import InstanceCenterLoss, InstanceLoss
+from objectwise.losses.instance_rivals import BlobLoss, CCDiceLoss, RegionDice
 from objectwise.losses.malis import MalisLoss, malis_loss
 from objectwise.losses.malis_weights import MalisWeights, malis_weights
 from objectwise.losses.maximin_pairs import MaximinPairLoss, maximin_pair_loss
 from objectwise.losses.pair_sampling import PairSample, sample_pairs
-from objectwise.losses.region_losses import BlobLoss, CCDiceLoss, RegionDice
 from objectwise.losses.region_wise import RegionWiseLoss, region_wise_loss
 from objectwise.losses.schedules import Constant, Equal, Gradual, WeightSchedule
 from objectwise.losses.segments import SegmentLoss

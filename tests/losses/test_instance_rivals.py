@@ -11,7 +11,7 @@ from monai.losses import DiceLoss
 from objectwise.errors import ArgumentError, DtypeError, ShapeError
 from objectwise.losses import BlobLoss, CCDiceLoss, RegionDice, SegmentLoss
 from objectwise.losses.instance_inputs import foreground
-from objectwise.losses.region_segments import region_partition
+from objectwise.losses.instance_regions import region_partition
 from objectwise.maps import connected_components, voronoi_regions
 from tests.losses.instance_problems import KINDS, gradients_of, problems, scene, values_of
 from tests.oracles import instances as oracle

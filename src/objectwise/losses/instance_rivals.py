@@ -35,7 +35,7 @@ from objectwise.losses.instance_options import (
     checked_sizes,
     checked_weights,
 )
-from objectwise.losses.region_segments import (
+from objectwise.losses.instance_regions import (
     Partition,
     RegionCrops,
     blob_partition,
