@@ -1,7 +1,6 @@
 """Instance losses: time, growth with the number of instances, memory, and against loops over instances.
 
-    OMP_NUM_THREADS=2 python benchmarks/bench_instance.py           # about two minutes
-    OMP_NUM_THREADS=2 python benchmarks/bench_instance.py --quick   # prints only
+    OMP_NUM_THREADS=2 NUMBA_NUM_THREADS=2 python benchmarks/bench_instance.py   # about two minutes; --quick prints only
 
 Prints every claim beside its limit, writes `benchmarks/results/instance.*` and its part of
 `docs/performance.md`. The loops over instances are the oracles of the tests.
@@ -164,7 +163,7 @@ def page(facts: dict[str, Any], claims: list[Claim]) -> str:
         f"with noise, forward and backward, the least of {REPEATS} times, kernels compiled. The published code "
         "takes about 30 s for the first row.\n\n"
         f"Commit {facts['commit']}, {facts['date']}; {facts['machine']}, load {facts['load']} at the end, "
-        f"OMP_NUM_THREADS {facts['threads']}; {versions}.\n\n"
+        f"threads {facts['threads']}; {versions}.\n\n"
         f"### Figures of the instance losses\n\n{table(claims)}"
     )
 

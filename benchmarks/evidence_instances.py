@@ -3,7 +3,7 @@
 A short training with Dice + cross-entropy; from its weights each loss trains on, on the same patches and for
 the same steps, with three seeds; "Dice" goes on as before. Runs for about half an hour on one core; stopped, it
 goes on where it was. Give names of data or losses to run those alone:
-`python benchmarks/evidence_instances.py nuclei blob`.
+`NUMBA_NUM_THREADS=1 python benchmarks/evidence_instances.py nuclei blob`.
 """
 
 from __future__ import annotations

@@ -29,6 +29,8 @@ from typing import Any
 
 import numba
 
+from objectwise.threads import thread_count
+
 RESULTS = Path(__file__).resolve().parent / "results"
 PERFORMANCE = RESULTS.parents[1] / "docs" / "performance.md"
 PARTS = ("start", "malis", "tree", "instance", "region")
@@ -146,7 +148,7 @@ def environment(*packages: str) -> dict[str, Any]:
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "machine": f"{_cpu_name()}, {len(os.sched_getaffinity(0))} cores, {platform.system()}",
         "load": round(os.getloadavg()[0], 1),
-        "threads": os.environ.get("OMP_NUM_THREADS", "default"),
+        "threads": f"{os.environ.get('OMP_NUM_THREADS', 'default')} (OMP), {thread_count()} (ours)",
         "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
     }
 
@@ -174,7 +176,7 @@ def markdown(name: str, rows: list[Row], facts: Mapping[str, Any]) -> str:
         f"# {name}",
         "",
         f"Commit {facts['commit']}, {facts['date']}; {facts['machine']}, load {facts['load']} at the end, "
-        f"OMP_NUM_THREADS {facts['threads']}; {versions}.",
+        f"threads {facts['threads']}; {versions}.",
         "",
         "| case | rival | median, ms | range, ms | first call, ms | peak memory, MiB | times faster |",
         "|---|---|---:|---:|---:|---:|---:|",

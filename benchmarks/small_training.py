@@ -1,6 +1,6 @@
 """Small trainings for evidence: the same patches, the same start, the same number of steps for every loss.
 
-Everything runs on one thread in bfloat16, where a step on this kind of machine takes a tenth of a second. A
+Everything runs on one thread (set NUMBA_NUM_THREADS=1 too) in bfloat16, where a step on this kind of machine takes a tenth of a second. A
 finished entry is written at once, so a stopped benchmark goes on where it stopped.
 """
 

@@ -34,13 +34,17 @@ def test_threads_within_threads_are_one_each(monkeypatch):
     assert thread_count() == 3
 
 
-def test_a_worker_of_a_loader_has_one_thread():
-    def thread_counts(labels):
-        return np.full(labels.shape, thread_count())
+def thread_counts(labels):
+    """Make a map of how many threads there are."""
+    return np.full(labels.shape, thread_count())
 
+
+def test_a_worker_of_a_loader_has_one_thread(monkeypatch):
+    monkeypatch.setattr(threads.numba.config, "NUMBA_NUM_THREADS", 3)
     pairs = [(np.zeros((2, 2)), np.eye(2, dtype=int))]
     loader = DataLoader(MapDataset(pairs, thread_counts), num_workers=1)
     assert (next(iter(loader))[2] == 1).all()
+    assert (thread_counts(pairs[0][1]) == 3).all()
 
 
 def test_the_number_is_that_of_numba():

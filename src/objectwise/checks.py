@@ -34,6 +34,9 @@ def check_offsets(offsets: object, *, ndim: int | None = None, name: str = "offs
         raise ShapeError(f"`{name}` must have 2 or 3 columns (y, x or z, y, x), got {array.shape[1]}")
     if ndim is not None and array.shape[1] != ndim:
         raise ShapeError(f"`{name}` must have one column per spatial axis ({ndim}), got {array.shape[1]}")
+    longest = np.iinfo(np.int32).max
+    if (array > longest).any() or (array < -longest).any():
+        raise ArgumentError(f"`{name}` must be at most {longest} voxels long, got {array.tolist()}")
     array = array.astype(np.int64)
     zero_rows = np.flatnonzero(~array.any(axis=1))
     if zero_rows.size:
@@ -83,7 +86,9 @@ def check_affinities(affinities: object, *, name: str = "affinities") -> AnyArra
 def check_finite(array: AnyArray, *, name: str) -> None:
     """Require every value to be finite; the message names the first that is not."""
     # One sum is finite only if all values are, and much cheaper than a mask.
-    if np.isfinite(np.sum(array, dtype=np.float64)):
+    with np.errstate(invalid="ignore", over="ignore"):
+        total = np.sum(array, dtype=np.float64)
+    if np.isfinite(total):
         return
     bad = ~np.isfinite(array)
     if bad.any():

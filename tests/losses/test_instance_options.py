@@ -167,7 +167,7 @@ def test_center_loss_has_the_first_six_terms():
         ({"over": "batch"}, "`over` must be one of"),
         ({"reduction": "none"}, "`reduction` must be one of"),
         ({"weights": {"dice": 1}}, "`weights` must be one of"),
-        ({"weights": {"pixel": -1}}, "`weights` must be finite and not negative, got -1 for 'pixel'"),
+        ({"weights": {"pixel": -1}}, r"`weights\['pixel'\]` must be finite and not negative, got -1"),
         ({"weights": dict.fromkeys(InstanceTerms._fields, 0)}, "`weights` must leave at least one term"),
         ({"semantics": "original", "empty_loss": "tversky"}, "`empty_loss` has no effect in the original"),
         ({"semantics": "original", "keep": "largest"}, "`keep` has no effect in the original"),

@@ -257,6 +257,15 @@ def test_weights_are_those_of_the_loss():
     assert torch.equal(weights.positive, MalisLoss(OFFSETS).weights(torch.logit(prediction), labels).positive)
 
 
+def test_weights_include_all_options():
+    prediction, labels = example(13)
+    options = {"offset_weights": [2.0, 0.0, 1.0][: len(OFFSETS)], "positive_weight": 0.8}
+    loss = MalisLoss(OFFSETS, from_logits=False, **options)
+    weights = loss.weights(prediction, labels)
+    by_hand = (weights.positive * (1 - prediction) ** 2 + weights.negative * prediction**2).sum()
+    assert by_hand.item() == pytest.approx(loss(prediction, labels).item())
+
+
 def test_masks_reach_the_counts_of_their_sample():
     prediction, labels = example(14, batch=2)
     labels[1, :2] = 0

@@ -20,6 +20,7 @@ OPTIONS = [
     (partial(losses.MalisLoss, NEIGHBORHOOD), "positive_weight"),
     (partial(losses.MaximinPairLoss, NEIGHBORHOOD), "same_fraction"),
     (partial(maps.hausdorff_map, np.eye(3, dtype=int), 2), "alpha"),
+    (partial(losses.MalisLoss, NEIGHBORHOOD, edge_loss="squared_hinge"), "margin"),
     (losses.InstanceLoss, "threshold"),
 ]
 

@@ -60,6 +60,28 @@ def test_regions_do_not_depend_on_the_number_of_threads_or_the_ids(monkeypatch, 
 
 
 @given(label_images)
+def test_the_first_in_c_order_of_equally_near_voxels_is_taken(labels):
+    if not labels.any():
+        return
+    voxels = np.argwhere(labels)
+    places = np.argwhere(np.ones(labels.shape, bool))
+    nearest = ((places[:, None] - voxels) ** 2).sum(-1).argmin(1)
+    np.testing.assert_array_equal(voronoi_regions(labels).reshape(-1), labels[tuple(voxels[nearest].T)])
+
+
+@pytest.mark.parametrize("spacing", [(1e-9, 10.0), (10.0, 1e-9), (1e-7, 100.0), (1e6, 1e-6)])
+def test_regions_are_right_with_an_odd_spacing(spacing):
+    labels = np.zeros((40, 30), int)
+    rng = np.random.default_rng(0)
+    labels[tuple(rng.integers(0, labels.shape, (9, 2)).T)] = np.arange(1, 10)
+    distances = voronoi_distances(labels, spacing)
+    regions = voronoi_regions(labels, spacing)
+    own = np.choose(np.searchsorted(list(distances), regions), list(distances.values()))
+    np.testing.assert_allclose(own, np.min(list(distances.values()), axis=0), rtol=1e-6)
+    np.testing.assert_array_equal(regions[labels > 0], labels[labels > 0])
+
+
+@given(label_images)
 def test_objects_keep_their_own_voxels(labels):
     np.testing.assert_array_equal(voronoi_regions(labels)[labels > 0], labels[labels > 0])
 

@@ -30,7 +30,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
     ("options", "message"),
     [
         ({"rand_pairs": "all"}, "`rand_pairs` must be one of"),
-        ({"border_distance": -1.0}, "`border_distance` must be a finite number of pixels"),
+        ({"border_distance": -1.0}, "`border_distance` must be finite and not negative"),
         ({"ignored_truth": (0, -1)}, "`ignored_truth` must hold ids from 0 .*, got -1"),
         (
             {"ignored_segmentation": (2**64,)},

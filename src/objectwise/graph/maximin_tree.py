@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.checks import check_affinities, check_graph, check_labels, check_pairs
+from objectwise.checks import check_affinities, check_graph, check_labels, check_number, check_pairs
 from objectwise.errors import ArgumentError, DtypeError, ShapeError
 from objectwise.graph.axes import as_channels, as_steps
 from objectwise.graph.neighborhood import Offsets, offsets_array
@@ -156,6 +156,7 @@ class MaximinTree:
         ArgumentError
             If `threshold` is NaN.
         """
+        check_number(threshold, name="threshold")
         if np.isnan(threshold):
             raise ArgumentError(f"`threshold` must be a number, got {threshold}")
         with np.errstate(over="ignore"):  # beyond all affinities is infinity

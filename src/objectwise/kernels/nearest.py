@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 def nearest_points(points: NDArray[np.float64], queries: NDArray[np.float64]) -> NDArray[np.int64]:
     """Find the nearest of the points (n, 3), at least one, to every query (m, 3); the first of several.
 
-    Cells are searched in growing cubes around the query until nothing outside can be nearer. For points
-    spread over space that is O(1) a query.
+    Cubes of cells around the query grow until one holds a point; then all cells are searched that may hold a
+    nearer one. For points spread over space, and queries among them, that is O(1) a query. Point 0 answers a
+    query from which no distance is finite.
     """
     n = len(points)
     low, high = np.empty(3), np.empty(3)
@@ -75,7 +76,10 @@ def _cell_size(extent: NDArray[np.float64], n: int) -> float:
 @njit(cache=True, nogil=True)
 def _cell_of(place: float, low: float, density: float, cells: int) -> int:
     """Return the cell of a place along one axis, the first or last for those outside."""
-    return min(max(int(np.floor((place - low) * density)), 0), cells - 1)
+    cell = (place - low) * density
+    if not cell > 0:  # NaN too
+        return 0
+    return int(cell) if cell < cells else cells - 1
 
 
 @njit(cache=True, nogil=True)
@@ -112,9 +116,11 @@ def _nearest(
 ) -> int:
     """Search cubes of cells around the query until one holds a point, then all that may hold a nearer one."""
     best, least, reach = -1, np.inf, 0.0
-    while best < 0:
+    while best < 0 and reach < np.inf:
         best, least = _nearest_in_cube(points, query, reach, low, density, shape, begins, order, best, least)
         reach = max(2 * reach, 1 / density)
+    if best < 0:
+        return 0
     # Rounding lets points stick out of their cell.
     reach = np.sqrt(least) + 1e-6 / density
     return _nearest_in_cube(points, query, reach, low, density, shape, begins, order, best, least)[0]

@@ -20,7 +20,7 @@ def sweep_planes(
     """Write the squared distance to the nearest object within each plane of (z, y, x) labels, and its label.
 
     Background is 0 and stays so in planes without an object; distances are infinite there. `size` is that of
-    a voxel along y and x. Of equally near objects the one that comes first along x, then y, is taken.
+    a voxel along y and x. Of equally near voxels the first in C order is taken.
     """
     for z in range(labels.shape[0]):
         for y in range(labels.shape[1]):
@@ -89,8 +89,10 @@ def _lower_envelope(
     start = 0
     for k in range(n):
         vertex, stop = vertices[k], labels.size
-        if k + 1 < n:
-            stop = max(start, min(stop, np.int64(np.floor(begins[k + 1])) + 1))
+        if (
+            k + 1 < n and begins[k + 1] < stop
+        ):  # as a float: with an odd spacing it may be beyond all integers
+            stop = min(stop, max(start, np.int64(np.floor(begins[k + 1])) + 1))
         if not last:
             height = constants[k] - vertex * vertex
             for x in range(start, stop):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from objectwise.checks import check_choice
+from objectwise.checks import check_choice, check_number
 from objectwise.errors import ArgumentError
 
 EDGE_LOSSES = ("squared", "squared_hinge", "bce")
@@ -38,6 +38,7 @@ class EdgeLoss(NamedTuple):
             return
         if self.kind != "squared_hinge":
             raise ArgumentError(f"`margin` has no effect with edge_loss {self.kind!r}, got {self.margin}")
+        check_number(self.margin, name="margin")
         if not 0 <= self.margin < 1:
             raise ArgumentError(f"`margin` must be in 0..1, 1 excluded, got {self.margin}")
 

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectwise.checks import check_finite, check_graph, first_position
+from objectwise.checks import check_bool, check_finite, check_graph, first_position
 from objectwise.errors import ArgumentError, DeviceError, DtypeError, ShapeError
 from objectwise.graph import Offsets, offsets_array
 
@@ -80,6 +80,7 @@ def wide_dtype(prediction: Tensor) -> torch.dtype:
 
 def values_of(prediction: Tensor, *, from_logits: bool) -> NDArray[Any]:
     """Return the widened values of a prediction, which must be finite, and in 0..1 if they are no logits."""
+    check_bool(from_logits, name="from_logits")
     values = on_host(prediction.to(wide_dtype(prediction)))
     check_finite(values, name="prediction")
     if not from_logits:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from torch import Tensor
 
-from objectwise.checks import check_bool, check_choice, check_number, check_positive, check_spacing
+from objectwise.checks import check_bool, check_choice, check_positive, check_spacing
 from objectwise.errors import ArgumentError
 from objectwise.losses.instance_batch import Selection
 from objectwise.losses.segments import EMPTY_LOSSES, SegmentLoss
@@ -160,9 +160,7 @@ def checked_weights(weights: Mapping[str, float] | None, defaults: Mapping[str, 
         raise ArgumentError(f"`weights` must be a mapping of names of terms to numbers, got {weights!r}")
     for name, weight in weights.items():
         check_choice(name, tuple(defaults), name="weights")
-        check_number(weight, name=f"weights[{name!r}]")
-        if not 0 <= weight < float("inf"):
-            raise ArgumentError(f"`weights` must be finite and not negative, got {weight} for {name!r}")
+        check_positive(weight, name=f"weights[{name!r}]", or_zero=True)
     every = {**defaults, **weights}
     if not any(every.values()):
         raise ArgumentError("`weights` must leave at least one term, got 0 for all of them")

@@ -23,9 +23,8 @@ FARTHEST = 2.0
 def nearest_distances(batch: Batch, spacing: Sequence[float] | None) -> tuple[Tensor, Tensor]:
     """Return the box distance of every true object to the nearest predicted one, and of every predicted one.
 
-    Nearest by centre of mass, found with a grid: O(1) an object. The distance
-    of two boxes is 1 - IoU + (distance of their middles / diagonal of the box around both)^2, in 0..2
-    (Zheng et al. 2020).
+    Nearest by centre of mass, found with a grid: O(1) an object. The distance of two boxes is
+    1 - IoU + (distance of their middles / diagonal of the box around both)^2, in 0..2 (Zheng et al. 2020).
 
     Returns
     -------

@@ -181,7 +181,7 @@ class MalisLoss(nn.Module):
             "constrained": constrained,
             "normalization": normalization,
         }
-        self.cost = {
+        self.cost: dict[str, Any] = {
             "edge_loss": edge_loss,
             "margin": margin,
             "positive_weight": positive_weight,
@@ -205,7 +205,7 @@ class MalisLoss(nn.Module):
             edge_mask=edge_mask,
             unlabelled=unlabelled,
             **self.structure,  # type: ignore[arg-type]
-            **self.cost,  # type: ignore[arg-type]
+            **self.cost,
         )
 
     def weights(
@@ -216,8 +216,11 @@ class MalisLoss(nn.Module):
         edge_mask: Tensor | None = None,
         unlabelled: Tensor | None = None,
     ) -> MalisWeights:
-        """Return the weights that the loss would use, to look at or to save."""
-        weights: MalisWeights = malis_weights(
+        """Return what the loss multiplies the cost of each edge with, all options included.
+
+        The loss of a sample is the sum of these weights times the costs, so they say which edge is blamed.
+        """
+        counts: MalisWeights = malis_weights(
             prediction,
             labels,
             self.neighborhood,
@@ -225,7 +228,11 @@ class MalisLoss(nn.Module):
             unlabelled=unlabelled,
             **self.structure,
         )
-        return weights
+        positive = self.cost["positive_weight"]
+        of_channels = _channel_weights(self.cost["offset_weights"], len(self.neighborhood))
+        share = torch.ones(1) if of_channels is None else of_channels.view(-1, *[1] * (labels.ndim - 1))
+        passes = zip(counts, (2 * positive, 2 * (1 - positive)), strict=True)
+        return MalisWeights(*(one * (weight * share).to(one) for one, weight in passes))
 
     def extra_repr(self) -> str:
         """Show the options."""

@@ -13,7 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.checks import check_labels, check_mask, check_not_empty, check_same_shape, check_spacing
+from objectwise.checks import (
+    check_labels,
+    check_mask,
+    check_not_empty,
+    check_positive,
+    check_same_shape,
+    check_spacing,
+)
 from objectwise.errors import ArgumentError
 from objectwise.graph.axes import as_volume, check_spatial
 from objectwise.kernels import instances as kernels
@@ -129,8 +136,8 @@ def instance_cells(
         _check_dense(ids, name)
     check_same_shape(predicted_ids, true_ids, names=("predicted_ids", "true_ids"))
     voxel_size = np.array(check_spacing(spacing, ndim=true_ids.ndim))
-    if center_offset is not None and not 0 <= center_offset < np.inf:
-        raise ArgumentError(f"`center_offset` must be a finite number, at least 0, got {center_offset}")
+    if center_offset is not None:
+        check_positive(center_offset, name="center_offset", or_zero=True)
     n_predicted, n_true = int(predicted_ids.max()), int(true_ids.max())
     if ignore is not None:
         check_mask(ignore, name="ignore", like=true_ids, like_name="true_ids")

@@ -7,7 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.checks import check_affinities, check_graph, check_labels, check_mask, check_unlabelled
+from objectwise.checks import (
+    check_affinities,
+    check_bool,
+    check_graph,
+    check_labels,
+    check_mask,
+    check_unlabelled,
+)
 from objectwise.errors import ArgumentError, ShapeError
 from objectwise.graph import Offsets, affinities_from_labels, offsets_array
 from objectwise.graph.axes import as_channels, as_steps, as_volume
@@ -117,6 +124,7 @@ def edge_pair_counts(
     EdgeCounts, EdgeCounts
         Of the positive and the negative pass: `edges`, flat indices into the affinities, and `pairs`, int64.
     """
+    check_bool(constrained, name="constrained")
     check_affinities(affinities)
     check_labels(labels)
     if affinities.shape[1:] != labels.shape:

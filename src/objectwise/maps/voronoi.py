@@ -67,8 +67,8 @@ def voronoi_regions(labels: NDArray[Any], spacing: Sequence[float] | None = None
 def _spread(labels: NDArray[np.int32], spacing: NDArray[np.float64]) -> None:
     """Give every voxel of (z, y, x) labels the label of the nearest voxel that has one, in place.
 
-    Of objects equally near the one that comes first along the axes x, y, z, in that order, is taken. Lines do
-    not depend on each other, so that any number of threads gives the same regions.
+    Of voxels equally near the first in C order is taken; where float32 rounds the squares of the spacing,
+    whichever seems nearer. Lines do not depend on each other, so any number of threads gives the same.
     """
     distances = np.empty(labels.shape, np.float32)
     in_threads(

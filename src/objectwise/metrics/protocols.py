@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from objectwise.checks import check_choice
+from objectwise.checks import check_choice, check_positive
 from objectwise.errors import ArgumentError
 
 # The reserved ids of imglib2's label types, which CREMI's volumes use.
@@ -36,8 +36,7 @@ def check_ids(ids: Collection[int], *, name: str) -> None:
 
 def check_distance(distance: float, *, name: str) -> None:
     """Require a finite distance of at least 0."""
-    if not 0 <= distance < float("inf"):
-        raise ArgumentError(f"`{name}` must be a finite number of pixels, 0 or more, got {distance}")
+    check_positive(distance, name=name, or_zero=True)
 
 
 @dataclass(frozen=True)
