@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from objectwise.kernels.cycles import EXISTS, FIRST
 from objectwise.kernels.edge_lists import channel_bits, edge_ends, edge_states, edges_to_sort
-from objectwise.kernels.edge_order import sort_between, sort_by_key
+from objectwise.kernels.edge_order import sort_between
 from objectwise.kernels.edges import voxel_steps
 from objectwise.kernels.label_pairs import (
     ROOM,
@@ -84,14 +84,17 @@ def masked_counts(
     states &= EXISTS
     states |= FIRST * ((states == EXISTS) & ~is_across)
     edges, _ = edges_to_sort(keys, states, offsets)
-    positive = _counts_of(edges, steps, flat_labels)[0].where(is_within)
+    positive = _counts_of(edges, np.empty_like(edges), steps, flat_labels)[0].where(is_within)
+    del edges
 
     # Negative pass: known within-object edges come first, in any order.
     states &= EXISTS
     states |= FIRST * is_within
     within, edges = edges_to_sort(keys, states, offsets)
+    del states, is_within
     parents = labelled_singletons(flat_labels)
     _join_uncounted(within, steps, parents)
+    del within
     negative = counts_between(edges, steps, parents, flat_labels)[1].where(is_across)
     return positive, negative
 
@@ -99,11 +102,15 @@ def masked_counts(
 def unconstrained_counts(
     keys: NDArray[np.uint32], labels: NDArray[Any], offsets: NDArray[np.int64]
 ) -> tuple[EdgeCounts, EdgeCounts]:
-    """Return, on the one forest of all edges, the same-object and the different-object pairs."""
+    """Return, on the one forest of all edges, the same-object and the different-object pairs.
+
+    `keys` are used up, as above.
+    """
     states = edge_states(labels, offsets) & EXISTS
     _, edges = edges_to_sort(keys, states, offsets)
     del states
-    return _counts_of(edges, voxel_steps(labels.shape, offsets), labels.reshape(-1))
+    scratch = _words_over(keys, edges.size)
+    return _counts_of(edges, scratch, voxel_steps(labels.shape, offsets), labels.reshape(-1))
 
 
 def dense(counts: EdgeCounts, shape: tuple[int, ...]) -> NDArray[np.uint64]:
@@ -132,11 +139,11 @@ def _words_over(keys: NDArray[np.uint32], size: int) -> NDArray[np.uint64]:
 
 
 def _counts_of(
-    words: NDArray[np.uint64], steps: NDArray[np.int64], labels: NDArray[Any]
+    words: NDArray[np.uint64], scratch: NDArray[np.uint64], steps: NDArray[np.int64], labels: NDArray[Any]
 ) -> tuple[EdgeCounts, EdgeCounts]:
     """Return the same-object and the different-object pairs of the forest of the listed edges."""
     parents = labelled_singletons(labels)
-    return _counts(words, steps, labels.size, None, parents, labels)
+    return _counts(words, scratch, steps, labels.size, None, parents, labels)
 
 
 def counts_between(
@@ -145,22 +152,29 @@ def counts_between(
     """Return the same where the voxels are already joined to sets of one object; `parents` is used up."""
     roots, sets = contract(parents)
     words = words[: _drop_joined(words, steps, parents)]
-    return _counts(words, steps, labels.size, parents, sets, labels[roots])
+    return _counts(words, np.empty_like(words), steps, labels.size, parents, sets, labels[roots])
 
 
 def _counts(
     words: NDArray[np.uint64],
+    scratch: NDArray[np.uint64],
     steps: NDArray[np.int64],
     n_voxels: int,
     members: NDArray[np.int32] | None,
     sets: NDArray[np.int32],
     labels: NDArray[Any],
 ) -> tuple[EdgeCounts, EdgeCounts]:
-    """Sort, join and count; `members`, `sets` and `labels` as in `_join_any`."""
+    """Sort, join and count; `members`, `sets` and `labels` as in `_join_any`.
+
+    Voxels are mostly joined to their own object, whole objects never are. What there is more of lies in
+    `words` and `scratch`, which are used up: a merge writes where the words are done with.
+    """
     objects, voxels = broken_objects(sets, labels)
-    order = sort_by_key(words)
+    order, spare = sort_between(words, scratch)
+    many = EdgeCounts(order.view(np.int64), spare.view(np.int64))
     size = min(order.size, sets.size)
-    same, different = [EdgeCounts(np.empty(size, np.int64), np.empty(size, np.int64)) for _ in range(2)]
+    few = EdgeCounts(np.empty(size, np.int64), np.empty(size, np.int64))
+    same, different = (many, few) if members is None else (few, many)
     n_same, n_different = _join_any(order, steps, n_voxels, members, sets, objects, voxels, same, different)
     return (
         EdgeCounts(same.edges[:n_same], same.pairs[:n_same]),

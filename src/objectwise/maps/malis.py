@@ -16,10 +16,11 @@ from objectwise.checks import (
     check_unlabelled,
 )
 from objectwise.errors import ArgumentError, ShapeError
-from objectwise.graph import Offsets, affinities_from_labels, offsets_array
+from objectwise.graph import Offsets, offsets_array
 from objectwise.graph.axes import as_channels, as_steps, as_volume
 from objectwise.kernels import malis
-from objectwise.kernels.edge_lists import most_voxels
+from objectwise.kernels.cycles import FIRST
+from objectwise.kernels.edge_lists import edge_states, most_voxels
 from objectwise.kernels.edge_order import order_keys
 from objectwise.kernels.malis import EdgeCounts
 
@@ -150,7 +151,7 @@ def edge_pair_counts(
         return malis.constrained_counts(*graph)
     positive, negative = malis.unconstrained_counts(*graph)
     if unlabelled is not None:
-        positive = _without_pairs_inside(positive, unlabelled, graph[0], graph[2])
+        positive = _without_pairs_inside(positive, unlabelled, affinities, graph[2])
     if edge_mask is None:
         return positive, negative
     return positive.where(edge_mask), negative.where(edge_mask)
@@ -163,23 +164,26 @@ def _with_unlabelled(
     edge_mask: NDArray[np.bool_] | None,
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Make the unlabelled voxels one object, under an id that is free, and the edges inside it unknown."""
-    unknown = affinities_from_labels(unlabelled.astype(np.uint8), offsets) == 1
+    inside = edge_states(as_volume(unlabelled.view(np.uint8)), as_steps(offsets)) & FIRST
+    known = (inside == 0).reshape(len(offsets), *labels.shape)
     labels = labels.astype(np.uint64)
-    ids = np.unique(labels)
-    if ids[-1] < np.iinfo(np.uint64).max:
-        labels[unlabelled] = ids[-1] + np.uint64(1)
-    else:  # the first gap between the ids; there are fewer of them than numbers
-        gap = np.flatnonzero(np.diff(ids) > 1)[0]
-        labels[unlabelled] = ids[gap] + np.uint64(1)
-    return labels, ~unknown if edge_mask is None else edge_mask & ~unknown
+    last = labels.max()
+    if (
+        last == np.iinfo(np.uint64).max
+    ):  # taken: the id before the first gap; there are fewer ids than numbers
+        ids = np.unique(labels)
+        last = ids[np.flatnonzero(np.diff(ids) > 1)[0]]
+    labels[unlabelled] = last + np.uint64(1)
+    return labels, known if edge_mask is None else np.logical_and(edge_mask, known, out=known)
 
 
 def _without_pairs_inside(
-    counts: EdgeCounts, unlabelled: NDArray[np.bool_], keys: NDArray[np.uint32], steps: NDArray[np.int64]
+    counts: EdgeCounts, unlabelled: NDArray[np.bool_], affinities: NDArray[Any], steps: NDArray[np.int64]
 ) -> EdgeCounts:
     """Take away the pairs of unlabelled voxels on the one forest; if they belong together is unknown."""
-    inside, _ = malis.unconstrained_counts(keys, as_volume(unlabelled.astype(np.uint64)), steps)
-    pairs = counts.pairs - malis.dense(inside, keys.shape).reshape(-1)[counts.edges].view(np.int64)
+    keys = as_channels(order_keys(affinities))
+    inside, _ = malis.unconstrained_counts(keys, as_volume(unlabelled.view(np.uint8)), steps)
+    pairs = counts.pairs - malis.dense(inside, affinities.shape).reshape(-1)[counts.edges].view(np.int64)
     return EdgeCounts(counts.edges[pairs > 0], pairs[pairs > 0])
 
 
