@@ -13,7 +13,7 @@ from objectwise.errors import ArgumentError
 
 EDGE_LOSSES = ("squared", "squared_hinge", "bce")
 DEFAULT_MARGIN = 0.3
-"""The default of Helmholtz' MALIS implementation, after Turaga et al. 2009."""
+"""The default of Helmholtz' Malis-Loss package, whose hinge this is, after Turaga et al. 2009."""
 
 
 class EdgeLoss(NamedTuple):
