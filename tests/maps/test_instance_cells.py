@@ -60,10 +60,17 @@ def test_objects_have_their_boxes_sizes_and_places(problem):
             assert objects.sizes[row] == len(voxels)
             np.testing.assert_array_equal(objects.boxes[row].T, [voxels.min(0), voxels.max(0) + 1])
             np.testing.assert_allclose(objects.centers_of_mass[row], voxels.mean(0))
-            # The first in C order of the object's voxels that are nearest to its centre of mass, in exact numbers.
-            scaled = voxels * len(voxels) - voxels.sum(0)
-            np.testing.assert_array_equal(objects.centers[row], voxels[(scaled**2).sum(1).argmin()])
+            assert ids[tuple(objects.centers[row])] == row + 1
+            # In whole numbers, none of its voxels is nearer to its centre of mass.
+            steps, center = voxels * len(voxels) - voxels.sum(0), objects.centers[row] * len(voxels)
+            assert ((center - voxels.sum(0)) ** 2).sum() == (steps**2).sum(1).min()
             assert objects.last[row] == np.flatnonzero(ids == row + 1)[-1]
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (4, 3), (2, 2, 2), (3, 4, 2)])
+def test_the_first_in_c_order_of_several_middle_voxels_is_the_center(shape):
+    structure = instance_cells(np.zeros(shape, np.int32), np.ones(shape, np.int32))
+    np.testing.assert_array_equal(structure.true_objects.centers, [[(n - 1) // 2 for n in shape]])
 
 
 def test_the_center_of_a_ring_lies_on_the_ring():

@@ -63,7 +63,10 @@ def object_moments(ids: NDArray[np.int32], n: int) -> Moments:
 def nearest_own_voxels(
     ids: NDArray[np.int32], places: NDArray[np.float64], spacing: NDArray[np.float64]
 ) -> NDArray[np.int64]:
-    """Find, for every object, its own voxel that is nearest to its place; the first in C order of several."""
+    """Find, for every object, its own voxel that is nearest to its place.
+
+    Of several the first in C order, as far as rounding sees that they are equally near.
+    """
     nearest = np.zeros(places.shape, np.int64)
     distances = np.full(len(places), np.inf)
     missing = False
