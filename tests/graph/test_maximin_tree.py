@@ -389,9 +389,10 @@ def test_bad_labels_are_named(labels, error, message):
         chain_tree([0.5, 0.25]).pair_curve(labels)
 
 
-def test_a_threshold_that_is_no_number_is_refused():
-    with pytest.raises(ArgumentError, match="`threshold` must be a number, got nan"):
-        chain_tree([0.5]).cut(np.nan)
+@pytest.mark.parametrize("threshold", [np.nan, "0.5", None, True])
+def test_a_threshold_that_is_no_number_is_refused(threshold):
+    with pytest.raises(ArgumentError, match=f"`threshold` must be a number, got {threshold!r}"):
+        chain_tree([0.5]).cut(threshold)
 
 
 @pytest.mark.parametrize(

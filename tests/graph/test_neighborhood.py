@@ -39,6 +39,12 @@ def test_offsets_array_accepts_a_neighborhood_and_a_table():
         ([[1]], ShapeError, r"`offsets` must have 2 or 3 columns .* got 1"),
         ([[1, 0, 0, 0]], ShapeError, "got 4"),
         ([[1.0, 0.0]], DtypeError, r"`offsets` must hold integers \(voxels\), got dtype float64"),
+        ([[0, -(2**63)]], ArgumentError, "`offsets` must be at most 2147483647 voxels long"),
+        (
+            np.array([[0, 2**63]], np.uint64),
+            ArgumentError,
+            "`offsets` must be at most 2147483647 voxels long",
+        ),
         ([[0, 1], [0, 0]], ArgumentError, "must not join a voxel to itself, got all zeros in row 1"),
         ([[0, 1], [1, 0], [0, 1]], ArgumentError, r"got \[0, 1\] in row 2, equal or opposite to row 0"),
         ([[0, 1], [0, -1]], ArgumentError, r"got \[0, -1\] in row 1, equal or opposite to row 0"),

@@ -317,6 +317,8 @@ def test_a_compiled_model_trains_with_the_loss():
         ({"edge_loss": "squared_hinge", "margin": 1.5}, ArgumentError, "`margin` must be in 0..1"),
         ({"positive_weight": 1.2}, ArgumentError, "`positive_weight` must be in 0..1, got 1.2"),
         ({"normalization": "batch"}, ArgumentError, "`normalization` must be one of"),
+        ({"from_logits": None}, ArgumentError, "`from_logits` must be True or False, got None"),
+        ({"constrained": "False"}, ArgumentError, "`constrained` must be True or False, got 'False'"),
         ({"reduction": "max"}, ArgumentError, "`reduction` must be one of"),
         (
             {"offset_weights": [1.0]},

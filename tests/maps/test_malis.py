@@ -339,3 +339,16 @@ def test_counts_beyond_32_bits_are_exact():
 def test_bad_input_is_named(affinities, labels, offsets, error, message):
     with pytest.raises(error, match=message):
         malis_pair_counts(affinities, labels, offsets)
+
+
+@pytest.mark.parametrize("constrained", ["False", None, 1])
+def test_constrained_is_true_or_false(constrained):
+    with pytest.raises(ArgumentError, match="`constrained` must be True or False, got "):
+        malis_pair_counts(np.ones((1, 2, 2)), np.ones((2, 2), int), CHAIN, constrained=constrained)
+
+
+@pytest.mark.filterwarnings("error")
+def test_infinities_of_both_signs_are_named_without_a_warning():
+    affinities = np.array([[[0.1, np.inf], [-np.inf, 0.3]]])
+    with pytest.raises(ArgumentError, match=r"`affinities` must be finite, got inf at \(0, 0, 1\)"):
+        malis_pair_counts(affinities, np.ones((2, 2), int), CHAIN)

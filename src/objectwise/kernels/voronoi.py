@@ -89,9 +89,8 @@ def _lower_envelope(
     start = 0
     for k in range(n):
         vertex, stop = vertices[k], labels.size
-        if (
-            k + 1 < n and begins[k + 1] < stop
-        ):  # as a float: with an odd spacing it may be beyond all integers
+        # Compared as a float: with an odd spacing it lies beyond all integers.
+        if k + 1 < n and begins[k + 1] < stop:
             stop = min(stop, max(start, np.int64(np.floor(begins[k + 1])) + 1))
         if not last:
             height = constants[k] - vertex * vertex

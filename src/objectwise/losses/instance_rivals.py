@@ -6,6 +6,7 @@ each object every object counts the same, whatever its size.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
@@ -56,7 +57,7 @@ class RegionTerms(NamedTuple):
     """The instance loss of the segments, one for each true object."""
 
 
-class _RegionLossBase(nn.Module):
+class _RegionLossBase(nn.Module, ABC):
     """Options and forward of the rivals; they differ in their segments and weights."""
 
     _weights: Mapping[str, float]
@@ -144,11 +145,13 @@ class _RegionLossBase(nn.Module):
         partition = self._partition(inputs, *optional)
         return self._of_partition(inputs, partition)
 
+    @abstractmethod
     def _partition(self, inputs: Foreground, instances: Tensor | None, regions: Tensor | None) -> Partition:
-        raise NotImplementedError
+        """Cut the volumes into regions."""
 
+    @abstractmethod
     def _of_partition(self, inputs: Foreground, partition: Partition) -> RegionTerms:
-        raise NotImplementedError
+        """Return the terms of the segments that the regions make."""
 
     def _logarithms(self, *, empty: str | None) -> bool:
         losses = [loss for loss in (self.pixel_loss, self.instance_loss) if isinstance(loss, SegmentLoss)]
