@@ -91,5 +91,5 @@ def test_every_other_name_needs_the_base_install_only():
 
 
 def test_a_missing_module_of_our_own_is_not_blamed_on_the_install():
-    ended = run_without("objectwise.losses.malis", "import objectwise; objectwise.MalisLoss")
-    assert "ModuleNotFoundError: import of objectwise.losses.malis halted" in ended.stderr
+    ended = run_without("objectwise.losses.edges.malis", "import objectwise; objectwise.MalisLoss")
+    assert "ModuleNotFoundError: import of objectwise.losses.edges.malis halted" in ended.stderr

@@ -1,0 +1,1 @@
+"""Losses on the class probabilities of single voxels, the partners of the structured ones."""

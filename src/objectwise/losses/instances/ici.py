@@ -1,0 +1,302 @@
+"""Instance losses: every object counts, however small, and so does every missed and every false one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from objectwise.checks import check_choice
+from objectwise.errors import ArgumentError
+from objectwise.losses.instances.batch import batch_cells
+from objectwise.losses.instances.cell_sums import cell_sums
+from objectwise.losses.instances.corrected import corrected_terms
+from objectwise.losses.instances.inputs import (
+    check_activation,
+    check_instance_tensors,
+    foreground,
+    object_channels,
+)
+from objectwise.losses.instances.options import (
+    InnerLoss,
+    OriginalOptions,
+    check_shared_options,
+    checked_loss,
+    checked_sizes,
+    checked_weights,
+    corrected_options,
+    original_options,
+    selection_of,
+)
+from objectwise.losses.instances.original import original_terms
+from objectwise.losses.instances.terms import InstanceCenterTerms, InstanceTerms
+
+SEMANTICS = ("corrected", "original")
+
+
+class _InstanceLossBase(nn.Module):
+    """Options and forward of both losses; they differ in their terms only."""
+
+    _names: tuple[str, ...]
+
+    def __init__(
+        self,
+        *,
+        semantics: str = "corrected",
+        activation: str = "sigmoid",
+        include_background: bool | None = None,
+        pixel_loss: InnerLoss = "dice",
+        instance_loss: InnerLoss = "dice",
+        center_loss: InnerLoss = "dice",
+        empty_loss: str | None = None,
+        threshold: float = 0.5,
+        connectivity: int | None = None,
+        spacing: Sequence[float] | None = None,
+        minimum_size: int = 0,
+        max_components: int | None = None,
+        keep: str | None = None,
+        too_many: float | None = None,
+        center_offset: float | None = None,
+        exclude_true_positives: bool = True,
+        rates: bool | None = None,
+        over: str = "instance",
+        reduction: str = "mean",
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
+        super().__init__()
+        given = {
+            "pixel_loss": checked_loss(pixel_loss, "pixel_loss"),
+            "instance_loss": checked_loss(instance_loss, "instance_loss"),
+            "center_loss": checked_loss(center_loss, "center_loss"),
+            "empty_loss": empty_loss,
+            "connectivity": connectivity,
+            "spacing": checked_sizes(spacing),
+            "minimum_size": minimum_size,
+            "max_components": max_components,
+            "keep": keep,
+            "too_many": too_many,
+            "center_offset": center_offset,
+            "exclude_true_positives": exclude_true_positives,
+            "rates": rates,
+            "over": over,
+            "reduction": reduction,
+        }
+        check_choice(semantics, SEMANTICS, name="semantics")
+        check_activation(activation, include_background)
+        check_shared_options(given)
+        self.semantics = semantics
+        self.activation, self.include_background = activation, include_background
+        self.weights = checked_weights(weights, dict.fromkeys(self._names, 1.0))
+        self.options = original_options(given) if semantics == "original" else corrected_options(given)
+        self.selection = selection_of(self.options, threshold, given)
+
+    def forward(
+        self,
+        prediction: Tensor,
+        target: Tensor,
+        *,
+        instances: Tensor | None = None,
+        ignore: Tensor | None = None,
+    ) -> Tensor:
+        """Return the weighted sum of the terms, a scalar; see `terms`."""
+        proximity = self.weights.get("proximity", 0.0) > 0
+        terms = self._terms(prediction, target, instances, ignore, proximity=proximity)
+        total = sum(self.weights[name] * getattr(terms, name) for name in self._names if self.weights[name])
+        return cast("Tensor", total)
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # Numba: a compiled model calls it as it is
+    def _terms(
+        self,
+        prediction: Tensor,
+        target: Tensor,
+        instances: Tensor | None,
+        ignore: Tensor | None,
+        *,
+        proximity: bool,
+    ) -> InstanceTerms:
+        check_instance_tensors(prediction, target, instances, ignore)
+        options = self.options
+        original = isinstance(options, OriginalOptions)
+        if original and ignore is not None:
+            raise ArgumentError("`ignore` has no effect in the original semantics; use semantics='corrected'")
+        inputs = foreground(
+            prediction, target, ignore, activation=self.activation, include_background=self.include_background
+        )
+        channels = object_channels(prediction, self.activation, self.include_background)
+        batch = batch_cells(
+            inputs,
+            self.selection,
+            instances=None if instances is None else instances[:, channels],
+            center_offset=None if original else options.center_offset,
+            spacing=None if isinstance(options, OriginalOptions) else options.spacing,
+        )
+        sums = cell_sums(
+            inputs.values,
+            batch.cells,
+            len(batch.voxels),
+            from_logits=inputs.from_logits,
+            logarithms=not original,
+        )
+        if isinstance(options, OriginalOptions):
+            terms = original_terms(batch, sums, options, prediction.shape[2:], proximity=proximity)
+        else:
+            shown = inputs.probabilities() if options.has_functions else None
+            terms = corrected_terms(batch, sums, options, probabilities=shown, proximity=proximity)
+        return InstanceTerms(*(term.to(inputs.values.dtype) for term in terms))
+
+    def extra_repr(self) -> str:
+        """Show the options."""
+        options: dict[str, Any] = {
+            "semantics": self.semantics,
+            "activation": self.activation,
+            "include_background": self.include_background,
+            **self.selection._asdict(),
+            **self.options._asdict(),
+            "weights": self.weights,
+        }
+        return ", ".join(f"{name}={value!r}" for name, value in options.items() if value is not None)
+
+
+class InstanceLoss(_InstanceLossBase):
+    """The instance loss of Rachmadi et al. 2024: seven terms, six of them about objects.
+
+    Parameters
+    ----------
+    semantics : "corrected" or "original"
+        "corrected": every term trains; thresholds choose the structure only and probabilities carry the
+        gradient. "original": value and gradient of the published code with probabilities in place of its
+        binarised prediction; `center`, `false` and `missed` then have no gradient.
+    activation : "sigmoid", "softmax" or "none"
+        How predictions become probabilities. "none": they are. With "softmax" the first channel is the
+        background.
+    include_background : bool, optional
+        With "softmax" only: whether the first channel has objects too, False by default.
+    pixel_loss, instance_loss, center_loss : str, SegmentLoss or callable
+        "dice" (default), "jaccard", "tversky", "focal_tversky", "cross_entropy", "dice_cross_entropy", a
+        `SegmentLoss` with its numbers, or any function of probabilities and target, (1, 1, *crop) each, that
+        returns a scalar; such a function is called once for each segment.
+    empty_loss : "cross_entropy" or "tversky", optional
+        Loss of a segment without truth, such as a false instance: cross-entropy by default. See
+        `objectwise.losses.instances.segment_loss.empty_loss`.
+    threshold : float between 0 and 1
+        Least probability of a predicted component; 0.5.
+    connectivity : int, optional
+        4 or 8 in 2-D, 6, 18 or 26 in 3-D; the most by default.
+    spacing : (ndim,) float, optional
+        Size of a voxel, for centers and proximity; 1 by default.
+    minimum_size : int, voxels
+        Smaller predicted components are none; smaller true ones have no terms of their own. 0.
+    max_components : int, optional
+        Most predicted components of a volume. Original: 50, those whose last voxel comes first. Corrected: no
+        limit by default, since the cost does not depend on it.
+    keep : "largest", "strongest" or "error", optional
+        Corrected only, required with `max_components`: which components to keep, the strongest being those
+        of the highest mean prediction.
+    too_many : float, optional
+        A volume with more than `too_many` predicted components for each true one is crowded: its predicted
+        components are not looked at one by one; the instance loss of the whole volume stands for them.
+        A volume without true objects never is. Original: 50. Corrected: none by default.
+    center_offset : float, optional
+        How far a center reaches from its middle along every axis. Original: 5 voxels along the longest axis,
+        less along shorter ones, the default of the code. Corrected: 3, in units of `spacing`, the default
+        that README and docstring name.
+    exclude_true_positives : bool
+        Whether the segment of a true object leaves out voxels of other true objects; True.
+    rates : bool, optional
+        Whether `false` and `missed` are divided by the number of predicted and of true objects. Original:
+        False, as in the code. Corrected: True, as the paper's abstract has it.
+    over : "instance" or "data"
+        Whether `reduction` goes over all instances of the batch or over those of each volume, the volumes
+        being averaged.
+    reduction : "mean" or "sum"
+    weights : mapping from term names to float, optional
+        Weights of the terms in `forward`, 1 by default; 0 leaves a term out. `terms` does not look at them.
+
+    Raises
+    ------
+    ArgumentError
+        If an option is out of range or has no effect in this combination.
+
+    References
+    ----------
+    Rachmadi, Poon, Skibbe: "Improving Segmentation of Objects with Varying Sizes in Biomedical Images using
+    Instance-wise and Center-of-Instance Segmentation Loss Function", 2023.
+    Rachmadi, Byra, Skibbe: "A new family of instance-level loss functions for improving instance-level
+    segmentation and detection of white matter hyperintensities in routine clinical brain MRI", 2024.
+
+    Examples
+    --------
+    A true object that is found, and a false one.
+
+    >>> import torch
+    >>> prediction = torch.tensor([[[[9.0, 9.0, -9.0, -9.0, 9.0]]]])
+    >>> target = torch.tensor([[[[1, 1, 0, 0, 0]]]])
+    >>> terms = InstanceLoss().terms(prediction, target)
+    >>> bool(terms.label_instances < 1e-3), terms.false  # one is right, one of two is false
+    (True, tensor(0.4999))
+    """
+
+    _names = InstanceTerms._fields
+
+    def terms(
+        self,
+        prediction: Tensor,
+        target: Tensor,
+        *,
+        instances: Tensor | None = None,
+        ignore: Tensor | None = None,
+    ) -> InstanceTerms:
+        """Return all terms.
+
+        Parameters
+        ----------
+        prediction : (n, c, y, x) or (n, c, z, y, x) float, any device
+            Every channel has its own objects. Half precision is widened; the terms are float32 (float64 for
+            float64), also under autocast.
+        target : as `prediction`, bool, or any dtype holding 0 and 1
+        instances : as `prediction`, integer, optional
+            Ids of the true objects, positive where `target` is 1; its connected components by default. Any
+            ids serve: a data loader can compute them once, and objects that touch stay apart.
+        ignore : as `prediction`, bool, optional
+            True where the truth is unknown: what `target` and `prediction` hold there has no effect, and
+            objects end there. Corrected semantics only.
+
+        Returns
+        -------
+        InstanceTerms
+            Scalars. Differentiable, but in the original semantics `center`, `false` and `missed`, which are
+            counts.
+
+        Raises
+        ------
+        DtypeError, ShapeError, DeviceError, ArgumentError
+            Before any work, if the inputs do not fit each other, a prediction is not finite or (with
+            activation "none") not in 0..1, or a target is neither 0 nor 1.
+
+        Notes
+        -----
+        Corrected, volume without true objects: `label_instances` and `missed` are 0. Without predicted
+        objects: `output_instances` and `false` are 0.
+        """
+        terms: InstanceTerms = self._terms(prediction, target, instances, ignore, proximity=True)
+        return terms
+
+
+class InstanceCenterLoss(_InstanceLossBase):
+    """The instance loss without its proximity term; options as in `InstanceLoss`."""
+
+    _names = InstanceCenterTerms._fields
+
+    def terms(
+        self,
+        prediction: Tensor,
+        target: Tensor,
+        *,
+        instances: Tensor | None = None,
+        ignore: Tensor | None = None,
+    ) -> InstanceCenterTerms:
+        """Return all terms, as in `InstanceLoss.terms`."""
+        terms = self._terms(prediction, target, instances, ignore, proximity=False)
+        return InstanceCenterTerms(*terms[:6])
