@@ -10,8 +10,10 @@ from objectwise.losses.edges.malis import MalisLoss, malis_loss
 from objectwise.losses.edges.malis_weights import MalisWeights, malis_weights
 from objectwise.losses.edges.maximin_pairs import MaximinPairLoss, maximin_pair_loss
 from objectwise.losses.edges.pair_sampling import PairSample, sample_pairs
+from objectwise.losses.instances.blob import BlobLoss
+from objectwise.losses.instances.cc_dice import CCDiceLoss
 from objectwise.losses.instances.ici import InstanceCenterLoss, InstanceLoss
-from objectwise.losses.instances.rivals import BlobLoss, CCDiceLoss, RegionDice
+from objectwise.losses.instances.region_dice import RegionDice
 from objectwise.losses.instances.segment_loss import SegmentLoss
 from objectwise.losses.regions.active_contour import ActiveContourLoss
 from objectwise.losses.regions.boundary import BoundaryLoss

@@ -26,7 +26,7 @@ from objectwise.graph.axes import as_volume, check_spatial
 from objectwise.kernels import instances as kernels
 
 
-class Objects(NamedTuple):
+class ObjectPlaces(NamedTuple):
     """Where the objects 1..n of a volume are; row i is object i + 1."""
 
     sizes: NDArray[np.int64]
@@ -54,8 +54,8 @@ class InstanceCells(NamedTuple):
     """(c,) Whether the cell lies at the center of an object it belongs to."""
     voxels: NDArray[np.int64]
     """(c,) Voxels of every cell."""
-    predicted_objects: Objects
-    true_objects: Objects
+    predicted_objects: ObjectPlaces
+    true_objects: ObjectPlaces
 
 
 def dense_ids(ids: NDArray[Any]) -> tuple[NDArray[np.int32], int]:
@@ -175,13 +175,13 @@ def _check_dense(ids: NDArray[Any], name: str) -> None:
         )
 
 
-def _objects(ids: NDArray[np.int32], n: int, spacing: NDArray[np.float64]) -> Objects:
+def _objects(ids: NDArray[np.int32], n: int, spacing: NDArray[np.float64]) -> ObjectPlaces:
     volume = as_volume(ids)
     moments = kernels.object_moments(volume, n)
     places = moments.sums / np.maximum(moments.sizes, 1)[:, None]
     own = kernels.nearest_own_voxels(volume, places, _with_z(spacing, 1.0))
     axes = slice(3 - ids.ndim, None)
-    return Objects(
+    return ObjectPlaces(
         moments.sizes[1:],
         np.where(moments.sizes[1:, None, None] > 0, moments.boxes[1:, axes], 0),
         places[1:, axes],
@@ -190,7 +190,7 @@ def _objects(ids: NDArray[np.int32], n: int, spacing: NDArray[np.float64]) -> Ob
     )
 
 
-def _centers(objects: Objects) -> NDArray[np.int64]:
+def _centers(objects: ObjectPlaces) -> NDArray[np.int64]:
     """Return the centers as the kernels want them: three axes, and a row for the background."""
     n, ndim = objects.centers.shape
     centers = np.zeros((n + 1, 3), np.int64)

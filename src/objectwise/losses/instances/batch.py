@@ -18,7 +18,7 @@ from objectwise.errors import ArgumentError
 from objectwise.kernels.instances import group_cells
 from objectwise.losses.inputs import on_device, on_host
 from objectwise.losses.instances.inputs import Foreground
-from objectwise.maps.instance_cells import InstanceCells, Objects, dense_ids, instance_cells
+from objectwise.maps.instance_cells import InstanceCells, ObjectPlaces, dense_ids, instance_cells
 from objectwise.maps.instances import connected_components
 from objectwise.threads import in_threads
 
@@ -58,7 +58,7 @@ class ObjectTable(NamedTuple):
     """float64, voxels that are not ignored."""
     volume: Tensor
     """int64, the volume each lies in."""
-    places: list[Objects]
+    places: list[ObjectPlaces]
     """Boxes and centers, as arrays, volume by volume."""
 
 
@@ -279,7 +279,7 @@ def _pairs(
     return np.stack(np.divmod(keys, n_true), 1), cell_pair
 
 
-def _table(sides: list[Objects], device: torch.device) -> ObjectTable:
+def _table(sides: list[ObjectPlaces], device: torch.device) -> ObjectTable:
     sizes = np.concatenate([side.sizes for side in sides]).astype(np.float64)
     volume = np.repeat(np.arange(len(sides)), [len(side.sizes) for side in sides])
     return ObjectTable(_placed(sizes, device), _placed(volume, device), sides)

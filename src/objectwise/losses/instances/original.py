@@ -20,7 +20,7 @@ from objectwise.losses.instances.cell_sums import CellSums
 from objectwise.losses.instances.options import OriginalOptions
 from objectwise.losses.instances.segment_loss import DEFAULT_SMOOTH
 from objectwise.losses.instances.terms import InstanceTerms
-from objectwise.maps.instance_cells import Objects
+from objectwise.maps.instance_cells import ObjectPlaces
 
 SMOOTHER = 1e-7
 """The published code's own constant against division by zero."""
@@ -122,7 +122,7 @@ def _volume(problem: _Problem, i: int, *, proximity: bool) -> _Volume:
     )
 
 
-def _in_its_order(objects: Objects) -> NDArray[np.int64]:
+def _in_its_order(objects: ObjectPlaces) -> NDArray[np.int64]:
     """Return positions in the published order: max-pooling names a component after its last voxel."""
     return np.argsort(objects.last, kind="stable")
 
@@ -197,7 +197,7 @@ def _center(predicted: NDArray[np.bool_], true: NDArray[np.bool_]) -> float:
 
 
 def _center_mask(
-    objects: Objects, rows: NDArray[np.int64], offset: float, spatial: tuple[int, ...]
+    objects: ObjectPlaces, rows: NDArray[np.int64], offset: float, spatial: tuple[int, ...]
 ) -> NDArray[np.bool_]:
     mask = np.zeros(spatial, bool)
     reach = np.array([math.ceil(length / max(spatial) * offset) for length in spatial])
@@ -216,7 +216,7 @@ class _Boxes(NamedTuple):
 
 
 class _Side(NamedTuple):
-    objects: Objects
+    objects: ObjectPlaces
     rows: NDArray[np.int64]
     losses: Tensor
 
@@ -236,7 +236,7 @@ def _proximity(outputs: _Side, labels: _Side, spatial: tuple[int, ...]) -> Tenso
 
 
 def _grown_boxes(
-    objects: Objects, rows: NDArray[np.int64], spatial: tuple[int, ...], dtype: torch.dtype
+    objects: ObjectPlaces, rows: NDArray[np.int64], spatial: tuple[int, ...], dtype: torch.dtype
 ) -> _Boxes:
     """Return boxes grown by their own length on each side; one box amid the volume where there is none."""
     if not rows.size:

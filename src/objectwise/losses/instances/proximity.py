@@ -14,7 +14,7 @@ from objectwise.checks import check_spacing
 from objectwise.kernels.nearest import box_distances, nearest_points
 from objectwise.losses.inputs import on_device
 from objectwise.losses.instances.batch import Batch
-from objectwise.maps.instance_cells import Objects
+from objectwise.maps.instance_cells import ObjectPlaces
 
 FARTHEST = 2.0
 """The limit of 1 - IoU + (distance / diagonal)^2, and the distance to nothing."""
@@ -52,7 +52,7 @@ class _Present(NamedTuple):
     """(n, 3) Centres of mass in units of the spacing."""
 
     @classmethod
-    def of(cls, objects: Objects, spacing: NDArray[np.float64]) -> _Present:
+    def of(cls, objects: ObjectPlaces, spacing: NDArray[np.float64]) -> _Present:
         rows = np.flatnonzero(objects.sizes)
         boxes, centers = objects.boxes, objects.centers_of_mass
         if rows.size < len(objects.sizes):
