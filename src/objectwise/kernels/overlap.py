@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 FIRST_CAPACITY = 1024  # a power of two, as every capacity here: the slot is then a mask of the hash
 
 
-class PairCounts(NamedTuple):
+class PairHash(NamedTuple):
     """A hash table from a pair of ids to the number of voxels that carry it.
 
     `slots` is (capacity, 3) uint64: first id, second id, count; a slot whose count is 0 is free. The three
@@ -26,9 +26,9 @@ class PairCounts(NamedTuple):
     n_pairs: int
 
 
-def no_pairs() -> PairCounts:
+def no_pairs() -> PairHash:
     """Return the empty table."""
-    return PairCounts(np.zeros((FIRST_CAPACITY, 3), np.uint64), 0)
+    return PairHash(np.zeros((FIRST_CAPACITY, 3), np.uint64), 0)
 
 
 @njit(cache=True, nogil=True)
@@ -78,12 +78,12 @@ def _add_pairs(
     return slots, n_pairs
 
 
-def add_pairs(table: PairCounts, first: NDArray[np.uint64], second: NDArray[np.uint64]) -> PairCounts:
+def add_pairs(table: PairHash, first: NDArray[np.uint64], second: NDArray[np.uint64]) -> PairHash:
     """Count the pairs of two flat arrays into `table`, which is used up; continue with what returns."""
-    return PairCounts(*_add_pairs(table.slots, table.n_pairs, first, second))
+    return PairHash(*_add_pairs(table.slots, table.n_pairs, first, second))
 
 
-def sorted_pairs(table: PairCounts) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int64]]:
+def sorted_pairs(table: PairHash) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int64]]:
     """Return first ids, second ids and counts, ascending by first and then by second id."""
     first, second, counts = table.slots[table.slots[:, 2] != 0].T
     order = np.lexsort((second, first))
