@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from objectwise.errors import ArgumentError
-from objectwise.metrics import PROTOCOLS, Protocol, find_protocol
+from objectwise.metrics import PROTOCOLS, Protocol, evaluate, find_protocol
 
 
 def test_the_cremi_protocol_ignores_background_and_the_reserved_ids():
@@ -17,6 +18,13 @@ def test_every_protocol_is_found_by_its_name_or_itself():
     for name, protocol in PROTOCOLS.items():
         assert find_protocol(name) is protocol is find_protocol(protocol)
         assert protocol.name == name
+
+
+def test_ids_may_be_numbers_of_numpy():
+    truth = np.array([0, 1, 2**64 - 1], np.uint64)
+    mine = Protocol("mine", ignored_truth=tuple(truth[[0, 2]]))
+    scores = evaluate(truth=truth, segmentation=truth, protocol=mine)
+    assert scores == evaluate(truth=truth, segmentation=truth)
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
@@ -31,6 +39,11 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
     [
         ({"rand_pairs": "all"}, "`rand_pairs` must be one of"),
         ({"border_distance": -1.0}, "`border_distance` must be finite and not negative"),
+        ({"ignored_truth": (1.5,)}, "`ignored_truth` must hold ids from 0 .*, integers, got 1.5"),
+        ({"ignored_truth": (1.0,)}, "`ignored_truth` must hold ids from 0 .*, integers, got 1.0"),
+        ({"ignored_truth": (True,)}, "`ignored_truth` must hold ids from 0 .*, integers, got True"),
+        ({"ignored_truth": "12"}, "`ignored_truth` must hold ids from 0 .*, integers, got '1'"),
+        ({"ignored_segmentation": 7}, "`ignored_segmentation` must be a collection of ids, got 7"),
         ({"ignored_truth": (0, -1)}, "`ignored_truth` must hold ids from 0 .*, got -1"),
         (
             {"ignored_segmentation": (2**64,)},

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
+
+import numpy as np
 
 from objectwise.checks import check_choice, check_positive
 from objectwise.errors import ArgumentError
@@ -29,9 +31,12 @@ RandPairs = Literal["cremi", "distinct"]
 
 def check_ids(ids: Collection[int], *, name: str) -> None:
     """Require ids that a label volume can hold."""
+    if not isinstance(ids, Iterable):
+        raise ArgumentError(f"`{name}` must be a collection of ids, got {ids!r}")
     for label in ids:
-        if not 0 <= label < 2**64:
-            raise ArgumentError(f"`{name}` must hold ids from 0 to 2^64 - 1, got {label}")
+        is_whole = isinstance(label, int | np.integer) and not isinstance(label, bool)
+        if not (is_whole and 0 <= int(label) < 2**64):
+            raise ArgumentError(f"`{name}` must hold ids from 0 to 2^64 - 1, integers, got {label!r}")
 
 
 def check_distance(distance: float, *, name: str) -> None:
