@@ -6,8 +6,19 @@ import numpy as np
 import pytest
 
 from objectwise.errors import ShapeError
-from objectwise.metrics import detection_scores, evaluate, evaluate_sections, mean_scores, pooled_scores
-from objectwise.pipeline import detect_in_stack, score_stack
+from objectwise.kernels.overlap import add_pairs
+from objectwise.metrics import (
+    contingency,
+    detection_scores,
+    evaluate,
+    evaluate_sections,
+    load_tables,
+    mean_scores,
+    pooled_scores,
+    save_tables,
+    section_tables,
+)
+from objectwise.pipeline import detect_in_stack, score_stack, score_tables
 
 
 def stacks() -> tuple[np.ndarray, np.ndarray]:
@@ -28,6 +39,30 @@ def test_two_dimensions_score_the_sections_and_ids_need_not_link():
     assert scores.overall == mean_scores(scores.sections)
     unlinked = segmentation + 10 * np.arange(3).reshape(3, 1, 1)
     assert score_stack(truth=truth, segmentation=unlinked, dimensions=2) == scores
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_every_voxel_is_counted_once(monkeypatch, dimensions: int):
+    truth, segmentation = stacks()
+    counted: list[int] = []
+
+    def counting(table, first, second):
+        counted.append(len(first))
+        return add_pairs(table, first, second)
+
+    monkeypatch.setattr(contingency, "add_pairs", counting)
+    for score in (score_stack, detect_in_stack):
+        counted.clear()
+        score(truth=truth, segmentation=segmentation, dimensions=dimensions)
+        assert sum(counted) == truth.size
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_saved_tables_score_as_the_stack(tmp_path, dimensions: int):
+    truth, segmentation = stacks()
+    save_tables(tmp_path / "tables.npz", section_tables(truth=truth, segmentation=segmentation))
+    scores = score_tables(load_tables(tmp_path / "tables.npz"), dimensions=dimensions)
+    assert scores == score_stack(truth=truth, segmentation=segmentation, dimensions=dimensions)
 
 
 def test_objects_are_counted_in_the_volume_or_in_each_section():

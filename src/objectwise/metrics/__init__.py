@@ -21,11 +21,13 @@ from objectwise.metrics.evaluate import (
     evaluate,
     evaluate_sections,
     mean_scores,
+    scores_of_sections,
     scores_of_table,
 )
 from objectwise.metrics.matching import Matching, Objects, match_objects, matching_of_table
 from objectwise.metrics.protocols import PROTOCOLS, Protocol, find_protocol
 from objectwise.metrics.rand import AdaptedRand, adapted_rand, rand_of_table
+from objectwise.metrics.section_tables import load_tables, save_tables, section_tables
 from objectwise.metrics.voi import VariationOfInformation, voi, voi_of_table
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "evaluate",
     "evaluate_sections",
     "find_protocol",
+    "load_tables",
     "mask_borders",
     "match_objects",
     "matching_of_table",
@@ -56,8 +59,11 @@ __all__ = [
     "panoptic_quality",
     "pooled_scores",
     "rand_of_table",
+    "save_tables",
     "scores_of_matching",
+    "scores_of_sections",
     "scores_of_table",
+    "section_tables",
     "size_classes",
     "voi",
     "voi_of_table",

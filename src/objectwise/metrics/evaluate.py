@@ -6,15 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.checks import check_same_shape
-from objectwise.errors import ArgumentError, ShapeError
+from objectwise.errors import ArgumentError
 from objectwise.metrics.borders import mask_borders
 from objectwise.metrics.contingency import ContingencyTable
 from objectwise.metrics.protocols import Protocol, find_protocol
 from objectwise.metrics.rand import rand_of_table
+from objectwise.metrics.section_tables import section_tables
 from objectwise.metrics.voi import voi_of_table
 
 
@@ -82,7 +81,14 @@ def scores_of_table(table: ContingencyTable, *, protocol: str | Protocol = "crem
     `border_distance` concerns label arrays, so mask those before counting (`mask_borders`).
     """
     rules = find_protocol(protocol)
-    kept = table.without(truth=rules.ignored_truth, segmentation=rules.ignored_segmentation)
+    return _scores(table, table.without(**_ignored(rules)), rules)
+
+
+def _ignored(rules: Protocol) -> dict[str, tuple[int, ...]]:
+    return {"truth": rules.ignored_truth, "segmentation": rules.ignored_segmentation}
+
+
+def _scores(table: ContingencyTable, kept: ContingencyTable, rules: Protocol) -> Scores:
     information = voi_of_table(kept, rules.ignored_truth)
     rand = rand_of_table(kept, n_voxels=table.n_voxels, pairs=rules.rand_pairs)
     return Scores(*information, rand.error, cremi_score(*information, rand.error))
@@ -115,21 +121,20 @@ def evaluate_sections(
     DtypeError, ArgumentError, ShapeError
         As `evaluate`, and if the arrays are not 3-D; not for single sections without a voxel to score.
     """
+    tables = section_tables(truth=truth, segmentation=segmentation, protocol=protocol)
+    return scores_of_sections(tables, protocol=protocol)
+
+
+def scores_of_sections(
+    tables: Sequence[ContingencyTable], *, protocol: str | Protocol = "cremi"
+) -> list[Scores]:
+    """Score the sections that tables count (`section_tables`), as `evaluate_sections`."""
     rules = find_protocol(protocol)
-    check_same_shape(np.asarray(truth), np.asarray(segmentation), names=("truth", "segmentation"))
-    if np.ndim(truth) != 3:
-        raise ShapeError(
-            f"`truth` must be a stack (z, y, x) to score its sections, got shape {np.shape(truth)}; "
-            "use evaluate for one image"
-        )
-    if rules.border_distance is not None:
-        truth = mask_borders(truth, rules.border_distance)
-    scores = []
-    for truth_section, section in zip(truth, segmentation, strict=True):
-        table = ContingencyTable.from_labels(truth=truth_section, segmentation=section)
-        scorable = table.without(truth=rules.ignored_truth, segmentation=rules.ignored_segmentation).n_voxels
-        scores.append(scores_of_table(table, protocol=rules) if scorable else NO_SCORES)
-    return scores
+    kept = [table.without(**_ignored(rules)) for table in tables]
+    return [
+        _scores(table, rest, rules) if rest.n_voxels else NO_SCORES
+        for table, rest in zip(tables, kept, strict=True)
+    ]
 
 
 def mean_scores(scores: Sequence[Scores]) -> Scores:

@@ -2,7 +2,13 @@
 
 from objectwise.pipeline.affinity_files import AffinityVolume, read_affinities, write_affinities
 from objectwise.pipeline.predict import find_device, predict_affinities
-from objectwise.pipeline.scoring import StackDetection, StackScores, detect_in_stack, score_stack
+from objectwise.pipeline.scoring import (
+    StackDetection,
+    StackScores,
+    detect_in_stack,
+    score_stack,
+    score_tables,
+)
 from objectwise.pipeline.stacks import describe_stack, read_label_stack, read_raw_stack
 from objectwise.pipeline.thresholds import Sweep, merge_sweeps, sweep_thresholds
 
@@ -20,6 +26,7 @@ __all__ = [
     "read_label_stack",
     "read_raw_stack",
     "score_stack",
+    "score_tables",
     "sweep_thresholds",
     "write_affinities",
 ]

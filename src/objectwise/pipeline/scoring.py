@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.checks import check_same_shape
 from objectwise.metrics import (
+    ContingencyTable,
     DetectionScores,
     Scores,
-    detection_scores,
     evaluate,
     evaluate_sections,
+    matching_of_table,
     mean_scores,
     pooled_scores,
+    scores_of_matching,
+    scores_of_sections,
+    scores_of_table,
+    section_tables,
 )
 from objectwise.metrics.matching import Overlap
+from objectwise.metrics.protocols import RESERVED_IDS
 
 
 class StackScores(NamedTuple):
@@ -49,10 +55,18 @@ def score_stack(
     dimensions : 2 or 3
         With 2, ids mean nothing across sections, so a score of the volume as one object space would too.
     """
-    sections = evaluate_sections(truth=truth, segmentation=segmentation, protocol=protocol)
+    tables = section_tables(truth=truth, segmentation=segmentation, protocol=protocol)
+    return score_tables(tables, dimensions=dimensions, protocol=protocol)
+
+
+def score_tables(
+    tables: Sequence[ContingencyTable], *, dimensions: int, protocol: str = "cremi"
+) -> StackScores:
+    """Score the sections that tables count, as `score_stack`; with 3 dimensions they add up to the volume."""
+    sections = scores_of_sections(tables, protocol=protocol)
     if dimensions == 2:
         return StackScores(mean_scores(sections), sections)
-    return StackScores(evaluate(truth=truth, segmentation=segmentation, protocol=protocol), sections)
+    return StackScores(scores_of_table(ContingencyTable.merged(tables), protocol=protocol), sections)
 
 
 def detect_in_stack(
@@ -73,17 +87,16 @@ def detect_in_stack(
     threshold, overlap
         See `objectwise.metrics.match_objects`.
     """
-    check_same_shape(truth, segmentation, names=("truth", "segmentation"))
-    sections = [
-        detection_scores(truth=true_section, segmentation=section, threshold=threshold, overlap=overlap)
-        for true_section, section in zip(truth, segmentation, strict=True)
-    ]
+
+    def detected(table: ContingencyTable) -> DetectionScores:
+        known = table.without(truth=RESERVED_IDS)
+        return scores_of_matching(matching_of_table(known, threshold=threshold, overlap=overlap))
+
+    tables = section_tables(truth=truth, segmentation=segmentation)
+    sections = list(map(detected, tables))
     if dimensions == 2:
         return StackDetection(pooled_scores(sections), sections)
-    return StackDetection(
-        detection_scores(truth=truth, segmentation=segmentation, threshold=threshold, overlap=overlap),
-        sections,
-    )
+    return StackDetection(detected(ContingencyTable.merged(tables)), sections)
 
 
 def scored_units(
