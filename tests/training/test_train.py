@@ -9,7 +9,7 @@ from lightning.pytorch import Callback
 
 from objectwise.errors import ArgumentError, CheckpointError, ShapeError
 from objectwise.networks import load_network
-from objectwise.training import build_network, read_metrics, train
+from objectwise.training import read_metrics, train
 from tests.training.toys import toy_config, two_objects
 
 
@@ -196,16 +196,6 @@ def test_training_leaves_torch_as_it_was(tmp_path):
     train(toy_config(steps=1, threads=2, loss={"name": "bce"}), [two_objects()], tmp_path)
     assert torch.get_num_threads() == threads
     assert torch.equal(torch.get_rng_state(), state)
-
-
-def test_network_is_drawn_without_touching_the_seeds_of_gpus(monkeypatch):
-    seeded = []
-    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
-    state = torch.get_rng_state()
-    first, second = build_network(toy_config()), build_network(toy_config())
-    assert not seeded
-    assert torch.equal(torch.get_rng_state(), state)
-    assert_same_weights(first.state_dict(), second.state_dict())
 
 
 def test_progress_bar_counts_all_steps(tmp_path, capfd):

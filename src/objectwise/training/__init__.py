@@ -2,16 +2,17 @@
 
 from objectwise.training.logs import read_metrics
 from objectwise.training.module import AffinityModule
+from objectwise.training.network import network_of
 from objectwise.training.objective import AffinityObjective
 from objectwise.training.patches import PatchDataModule
-from objectwise.training.train import build_network, build_sampler, train
+from objectwise.training.train import build_sampler, train
 
 __all__ = [
     "AffinityModule",
     "AffinityObjective",
     "PatchDataModule",
-    "build_network",
     "build_sampler",
+    "network_of",
     "read_metrics",
     "train",
 ]

@@ -17,11 +17,12 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from objectwise.config.models import RunConfig, TrainingConfig
 from objectwise.data import LabelledVolume, PatchAugmentation, PatchSampler
-from objectwise.networks import AffinityUNet, load_network, save_network
+from objectwise.networks import load_network, save_network
 from objectwise.networks.storage import copy_weights
 from objectwise.training.checkpoints import AtomicCheckpointIO, StepCheckpoint, read_checkpoint
 from objectwise.training.logs import MetricsLogger, StepLogs, StepProgress, quiet_lightning
 from objectwise.training.module import AffinityModule
+from objectwise.training.network import network_of
 from objectwise.training.patches import PatchDataModule
 
 
@@ -71,7 +72,7 @@ def train(
         If the user stops it; at most `training.checkpoint_every` steps are lost.
     """
     settings = config.training
-    network = build_network(config)
+    network = network_of(config)
     sampler = build_sampler(config, volumes)
     network.check_shape(settings.patch_shape, name="training.patch_shape")
     run = describe_run(config) if run is None else run
@@ -106,22 +107,6 @@ def train(
             save_network(path, network)
         trainer.strategy.barrier("network.pt")
     return path
-
-
-def build_network(config: RunConfig) -> AffinityUNet:
-    """Return the network of a configuration with the random weights of its seed.
-
-    The global random state is left as it was, that of the GPUs included: the weights are drawn on the CPU.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(config.seed)
-        return AffinityUNet(
-            config.dimensions,
-            len(config.neighborhood),
-            features=config.network.features,
-            kernel_sizes=config.network.kernel_sizes,
-            strides=config.network.strides,
-        )
 
 
 def build_sampler(config: RunConfig, volumes: Sequence[LabelledVolume]) -> PatchSampler:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from objectwise.checks import check_offsets_fit
 from objectwise.config.models import RunConfig, VolumeConfig
@@ -13,9 +12,6 @@ from objectwise.errors import ArgumentError, ConfigError, ObjectwiseError
 from objectwise.pipeline.predict import find_device
 from objectwise.pipeline.stacks import describe_stack
 from objectwise.workflow.training_step import device_count, training_volumes
-
-if TYPE_CHECKING:
-    from objectwise.networks import AffinityUNet
 
 
 def check_run(config: RunConfig) -> None:
@@ -38,10 +34,12 @@ def check_run(config: RunConfig) -> None:
     if config.training.initial_weights is not None:
         from objectwise.networks import load_network
         from objectwise.networks.storage import check_same_architecture
+        from objectwise.training import network_of
 
         with problems.at("training.initial_weights"):
             initial = load_network(config.training.initial_weights)
-            check_same_architecture(initial, _network(config), name=str(config.training.initial_weights))
+            name = str(config.training.initial_weights)
+            check_same_architecture(initial, network_of(config, weights=False), name=name)
     problems.refuse()
 
 
@@ -136,24 +134,10 @@ def _check_patch(patch: Sequence[int], spatial: Sequence[int]) -> None:
         )
 
 
-def _network(config: RunConfig) -> AffinityUNet:
-    """Build the network without weights."""
-    import torch
-
-    from objectwise.networks import AffinityUNet
-
-    with torch.device("meta"):
-        return AffinityUNet(
-            config.dimensions,
-            len(config.neighborhood),
-            features=config.network.features,
-            kernel_sizes=config.network.kernel_sizes,
-            strides=config.network.strides,
-        )
-
-
 def _check_shapes(config: RunConfig) -> None:
     """See that the strides of the network divide patch and window."""
-    network = _network(config)
+    from objectwise.training import network_of
+
+    network = network_of(config, weights=False)
     network.check_shape(config.training.patch_shape, name="training.patch_shape")
     network.check_shape(window_shape(config), name="prediction.window_shape")
