@@ -134,7 +134,7 @@ def test_stopped_run_says_that_it_can_go_on(
     def stop(*arguments: object) -> None:
         raise error
 
-    monkeypatch.setattr("objectwise.workflow.actions.train_step", stop)
+    monkeypatch.setattr("objectwise.workflow.steps.train.train_run", stop)
     text = call("run", write_tiny(tmp_path), "--output", tmp_path / "run", code=code)
     assert message in text
     assert "Traceback" not in text

@@ -110,11 +110,11 @@ def test_several_runs_share_a_page(done: Run, folder: Path):
 
 
 def test_killed_prediction_goes_on_with_the_next_volume(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    from objectwise.workflow import actions
+    from objectwise.workflow.steps import predict as step
 
     config = tiny_config(folder, "training.steps=5")
     predicted: list[tuple[int, ...]] = []
-    predict = actions.predict_affinities
+    predict = step.predict_affinities
 
     def killed_at_the_second(network, raw, **options):
         predicted.append(raw.shape)
@@ -122,7 +122,7 @@ def test_killed_prediction_goes_on_with_the_next_volume(folder: Path, monkeypatc
             raise KeyboardInterrupt
         return predict(network, raw, **options)
 
-    monkeypatch.setattr(actions, "predict_affinities", killed_at_the_second)
+    monkeypatch.setattr(step, "predict_affinities", killed_at_the_second)
     with pytest.raises(KeyboardInterrupt):
         run(config, folder / "killed")
     done = run(config, folder / "killed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,9 @@ import pytest
 from objectwise.config import RunConfig
 from objectwise.errors import ArgumentError, ConfigError
 from objectwise.workflow import STEPS, run
+from objectwise.workflow.engine import Step
+from objectwise.workflow.job import Job
+from objectwise.workflow.steps import KINDS
 from tests.workflow.tiny import cells, tiny_config
 
 
@@ -20,19 +24,18 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Replace the work of every step by an empty file for each of its outputs."""
     made: list[str] = []
 
-    def actions_of(config, here, reporter):
-        from objectwise.workflow.fingerprint import InputDigests
-        from objectwise.workflow.plan import plan_steps
+    def act(job: Job, step: Step) -> None:
+        made.append(step.name)
+        for path in step.outputs:
+            path.write_text("{}")
 
-        def act(step):
-            made.append(step.name)
-            for path in step.outputs:
-                path.write_text("{}")
-
-        return {step.name: lambda step=step: act(step) for step in plan_steps(config, here, InputDigests())}
-
-    monkeypatch.setattr("objectwise.workflow.execution.actions_of", actions_of)
+    do_instead(monkeypatch, act)
     return made
+
+
+def do_instead(monkeypatch: pytest.MonkeyPatch, do: Callable[[Job, Step], None]) -> None:
+    """Replace the work of every step."""
+    monkeypatch.setattr("objectwise.workflow.execution.KINDS", [replace(kind, do=do) for kind in KINDS])
 
 
 def files(folder: Path) -> set[str]:
@@ -162,14 +165,11 @@ def test_changed_input_is_refused_and_redone_on_purpose(tmp_path: Path, calls: l
 def test_killed_training_is_not_thrown_away_when_an_input_changed(tmp_path: Path, monkeypatch):
     from objectwise.data import write_volume
 
-    def killed(config, here, reporter):
-        def act(*step):
-            (here.train / "last.ckpt").write_text("hours of work")
-            raise KeyboardInterrupt
+    def killed(job, step):
+        (step.folder / "last.ckpt").write_text("hours of work")
+        raise KeyboardInterrupt
 
-        return dict.fromkeys(STEPS, act)
-
-    monkeypatch.setattr("objectwise.workflow.execution.actions_of", killed)
+    do_instead(monkeypatch, killed)
     config, checkpoint = tiny_config(tmp_path), tmp_path / "run" / "train" / "last.ckpt"
     with pytest.raises(KeyboardInterrupt):
         run(config, tmp_path / "run")
@@ -185,7 +185,7 @@ def test_killed_training_is_not_thrown_away_when_an_input_changed(tmp_path: Path
 def test_results_of_another_version_are_refused_by_name(tmp_path: Path, calls: list[str], monkeypatch):
     config = tiny_config(tmp_path)
     run(config, tmp_path / "run")
-    monkeypatch.setattr("objectwise.workflow.plan.__version__", "99.0")
+    monkeypatch.setattr("objectwise.workflow.engine.__version__", "99.0")
     with pytest.raises(
         ArgumentError, match=r"step 'train' .* but version of objectwise changed from .* to 99\.0"
     ):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from objectwise.workflow.atomic import read_json
+from objectwise.atomic import read_json
 from tests.workflow.tiny import write_tiny
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}

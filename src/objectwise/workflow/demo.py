@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from objectwise.atomic import read_json, write_json
 from objectwise.config.models import RunConfig
 from objectwise.errors import ArgumentError, VolumeError
-from objectwise.workflow.atomic import read_json, write_json
 from objectwise.workflow.execution import run
 from objectwise.workflow.pages import write_page
-from objectwise.workflow.plan import STEPS as RUN_STEPS
 from objectwise.workflow.reporter import Reporter
+from objectwise.workflow.steps import STEPS as RUN_STEPS
 
 # The recipe. Sections are images of their own (a 2-D run), because that is what five minutes are enough for.
 TRAIN_SECTIONS = 32

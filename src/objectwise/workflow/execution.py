@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from objectwise.atomic import read_json, write_text
 from objectwise.checks import check_choice
 from objectwise.config.load import dump_config, load_config
 from objectwise.config.models import RunConfig
 from objectwise.errors import ArgumentError, ConfigError
-from objectwise.workflow.actions import actions_of
-from objectwise.workflow.atomic import read_json, write_text
+from objectwise.workflow.engine import Step, check_order, execute, forget_outdated, plan
 from objectwise.workflow.fingerprint import InputDigests, as_json, first_difference
+from objectwise.workflow.job import Job
 from objectwise.workflow.layout import RunDirectory
 from objectwise.workflow.lock import locked
-from objectwise.workflow.plan import STEPS, plan_steps
-from objectwise.workflow.preflight import check_patches, check_run
+from objectwise.workflow.preflight import Problems, check_patches
 from objectwise.workflow.reporter import Reporter
-from objectwise.workflow.steps import Step, check_order, execute, forget_outdated
+from objectwise.workflow.steps import KINDS, STEPS
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,13 @@ def run(
     for name in only:
         check_choice(name, STEPS, name="only")
     here = RunDirectory(Path(directory))
-    check_run(config)
+    job = Job(config, here, InputDigests.read(here.inputs), reporter or Reporter())
+    problems = Problems()
+    for kind in KINDS:
+        kind.check(job, problems)
+    problems.refuse()
     _check_directory(here, overwrite=overwrite)
-    digests = InputDigests.read(here.inputs)
-    steps = plan_steps(config, here, digests)
+    steps = plan(KINDS, job)
     _check_steps(steps, here, only=only, overwrite=overwrite)
     if "train" in only and steps[0].state() != "complete":
         check_patches(config)
@@ -99,9 +102,8 @@ def run(
         # Unmark first: a kill between these lines leaves steps to do again, never a stale one taken for done.
         forget_outdated(steps)
         write_text(here.config, dump_config(config))
-        digests.write(here.inputs)
-        reporter = reporter or Reporter()
-        execute(steps, actions_of(config, here, reporter), only=only, reporter=reporter)
+        job.digests.write(here.inputs)
+        execute(KINDS, steps, job, only=only)
     return Run(here, steps)
 
 

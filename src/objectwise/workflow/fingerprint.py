@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objectwise.atomic import write_json
 from objectwise.checks import check_finite
 from objectwise.data.formats.common import parse_location
 from objectwise.errors import ArgumentError
 from objectwise.pipeline.stacks import Sections, describe_stack, read_label_stack, read_raw_stack
-from objectwise.workflow.atomic import write_json
 
 _SECTIONS_AT_ONCE = 32
 _NOTHING = object()

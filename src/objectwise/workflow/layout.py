@@ -17,8 +17,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from objectwise.config.models import RunConfig, VolumeConfig
-
 AFFINITIES = "volumes/predictions/affinities"
 SEGMENTATION = "volumes/labels/segmentation"
 MARKER = "complete.json"
@@ -85,19 +83,3 @@ class RunDirectory:
     def segmentation(self, volume: str) -> str:
         """Return the location of a volume's segmentation."""
         return f"{self.segmentation_file(volume)}:{SEGMENTATION}"
-
-
-def segmented_volumes(config: RunConfig) -> tuple[VolumeConfig, ...]:
-    """Return the volumes to segment: those of `data.evaluate`; without any, those of the training."""
-    return config.data.evaluate or config.data.train
-
-
-def sweep_volumes(config: RunConfig) -> tuple[VolumeConfig, ...]:
-    """Return the volumes the threshold is chosen on: `data.tune` or `data.train`; none if it is fixed."""
-    return (config.data.tune or config.data.train) if config.segmentation.threshold == "auto" else ()
-
-
-def predicted_volumes(config: RunConfig) -> tuple[VolumeConfig, ...]:
-    """Return every volume whose affinities are needed, each once."""
-    segmented = segmented_volumes(config)
-    return (*segmented, *(volume for volume in sweep_volumes(config) if volume not in segmented))

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objectwise.atomic import read_json
 from objectwise.config.load import dump_config, load_config
 from objectwise.config.models import RunConfig, VolumeConfig
 from objectwise.errors import ArgumentError
 from objectwise.pipeline import read_affinities, read_label_stack, read_raw_stack
 from objectwise.report import RunContent, VolumeContent, read_curves, write_report
-from objectwise.workflow.atomic import read_json
-from objectwise.workflow.layout import RunDirectory, segmented_volumes
+from objectwise.workflow.job import segmented_volumes
+from objectwise.workflow.layout import RunDirectory
 
 
 def write_page(directories: Sequence[str | Path], output: str | Path, *, title: str | None = None) -> Path:

@@ -13,7 +13,7 @@ from pathlib import Path
 from objectwise.config.load import load_config
 from objectwise.errors import ObjectwiseError
 from objectwise.workflow.layout import RunDirectory
-from objectwise.workflow.training_step import REFUSED, train_here
+from objectwise.workflow.processes import REFUSED, train_here
 
 
 def main() -> int:

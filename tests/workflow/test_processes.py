@@ -17,7 +17,7 @@ from objectwise.networks import load_network
 from objectwise.training import read_metrics
 from objectwise.workflow import run
 from objectwise.workflow.layout import RunDirectory
-from objectwise.workflow.training_step import device_count, train_run
+from objectwise.workflow.processes import device_count, train_run
 from tests.workflow.tiny import tiny_config, write_tiny
 
 TWO = ["--set", "training.devices=2", "--set", "training.accelerator=cpu"]

@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 
 from objectwise.errors import ArgumentError
+from objectwise.workflow.engine import Step, StepKind, execute, forget_outdated
+from objectwise.workflow.fingerprint import InputDigests
+from objectwise.workflow.job import Job
+from objectwise.workflow.layout import RunDirectory
 from objectwise.workflow.reporter import Reporter
-from objectwise.workflow.steps import Step, execute, forget_outdated
+
+
+def no_matter(*_: object) -> None:
+    raise AssertionError("executing plans and checks nothing")
 
 
 class Bench:
@@ -20,17 +27,18 @@ class Bench:
             Step(name, folder / name, (), (folder / name / "out.txt",), f"print-{name}")
             for name in ("one", "two", "three")
         ]
+        self.job = Job(None, RunDirectory(folder), InputDigests(), Reporter())
         self.calls: list[str] = []
         self.fail_in: str | None = None
 
     def go(self, only=("one", "two", "three")) -> list[str]:
         """Execute, and return the steps that were called."""
         self.calls = []
-        actions = {step.name: lambda step=step: self.act(step) for step in self.steps}
-        execute(self.steps, actions, only=only, reporter=Reporter())
+        kinds = [StepKind(step.name, *3 * [no_matter], self.act) for step in self.steps]
+        execute(kinds, self.steps, self.job, only=only)
         return self.calls
 
-    def act(self, step: Step) -> None:
+    def act(self, job: Job, step: Step) -> None:
         self.calls.append(step.name)
         (step.folder / "half.txt").write_text("half")
         if step.name == self.fail_in:

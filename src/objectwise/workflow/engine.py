@@ -1,4 +1,7 @@
-"""Steps as data: what each reads and writes, what it depends on, and whether that is done.
+"""The engine of a run: steps as data, whether each is done, and doing those that are not.
+
+It knows no step by name: `objectwise.workflow.steps` lists them, and a file there says what each needs,
+checks and does.
 
 A step is done when its complete.json, written last, names the same fingerprint, and its outputs are there in
 the size they were written. The fingerprint is that of the parts: the keys of the configuration that the step
@@ -11,19 +14,51 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+from objectwise import __version__
+from objectwise.atomic import read_json, write_json
 from objectwise.errors import ArgumentError
-from objectwise.workflow.atomic import read_json, write_json
+from objectwise.workflow.fingerprint import fingerprint
+from objectwise.workflow.job import Job
 from objectwise.workflow.layout import MARKER
-from objectwise.workflow.reporter import Reporter
+from objectwise.workflow.preflight import Problems
 
 State = Literal["complete", "started", "outdated", "to do"]
 
 
+class Needs(NamedTuple):
+    """What a step depends on, as plain data, and the locations and files it reads."""
+
+    parts: Mapping[str, Any]
+    inputs: Sequence[str]
+
+
+@dataclass(frozen=True)
+class StepKind:
+    """What a step is, in whatever run; `objectwise.workflow.steps` has one a file.
+
+    Parameters
+    ----------
+    name : str
+        Of the step, its folder and its command.
+    needs : what it depends on and reads
+    outputs : the files it leaves behind
+    check : finds what is wrong before work begins; writes nothing
+    do : the work itself
+        Reads files, calls one room of the library and writes the outputs.
+    """
+
+    name: str
+    needs: Callable[[Job], Needs]
+    outputs: Callable[[Job], Sequence[Path]]
+    check: Callable[[Job, Problems], None]
+    do: Callable[[Job, Step], None]
+
+
 @dataclass(frozen=True)
 class Step:
-    """One step of a run.
+    """One step of one run.
 
     Parameters
     ----------
@@ -110,12 +145,27 @@ class Step:
         return {path.name: path.stat().st_size if path.is_file() else None for path in self.outputs}
 
 
-Action = Callable[[Step], None]
+def plan(kinds: Sequence[StepKind], job: Job) -> tuple[Step, ...]:
+    """Return the steps of a run with everything they depend on.
+
+    Reads the inputs for their digests where the job does not remember them, and writes nothing.
+    """
+    steps: list[Step] = []
+    for kind in kinds:
+        needs = kind.needs(job)
+        upstream = steps[-1].fingerprint if steps else None
+        parts = {
+            "version of objectwise": __version__,
+            "step": kind.name,
+            **needs.parts,
+            "step before": upstream,
+        }
+        places = tuple(needs.inputs), tuple(kind.outputs(job))
+        steps.append(Step(kind.name, job.directory.path / kind.name, *places, fingerprint(parts), parts))
+    return tuple(steps)
 
 
-def execute(
-    steps: Sequence[Step], actions: Mapping[str, Action], *, only: Sequence[str], reporter: Reporter
-) -> None:
+def execute(kinds: Sequence[StepKind], steps: Sequence[Step], job: Job, *, only: Sequence[str]) -> None:
     """Do the steps named in `only`, in order; complete ones are skipped.
 
     Raises
@@ -124,18 +174,18 @@ def execute(
         Before anything is done, if a step that an earlier one must feed would find it incomplete.
     """
     check_order(steps, only)
-    for step in steps:
+    for kind, step in zip(kinds, steps, strict=True):
         if step.name not in only:
             continue
         if step.state() == "complete":
-            reporter.message(f"{step.name}: complete, skipped")
+            job.reporter.message(f"{step.name}: complete, skipped")
             continue
         resumed = step.state() == "started"
-        reporter.message(f"{step.name}: {'resumed' if resumed else 'begun'}")
+        job.reporter.message(f"{step.name}: {'resumed' if resumed else 'begun'}")
         step.begin()
-        actions[step.name](step)
+        kind.do(job, step)
         step.finish()
-        reporter.message(f"{step.name}: done")
+        job.reporter.message(f"{step.name}: done")
 
 
 def check_order(steps: Sequence[Step], only: Sequence[str]) -> None:

@@ -1,0 +1,65 @@
+"""Predict the affinities of every volume that is segmented or that the threshold is chosen on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from objectwise.pipeline import predict_affinities, read_raw_stack, write_affinities
+from objectwise.workflow.engine import Needs, Step, StepKind
+from objectwise.workflow.job import Job
+from objectwise.workflow.preflight import Problems, check_machine, check_network_shape, check_raw_of
+
+
+def needs(job: Job) -> Needs:
+    """Return the raw voxels, and how windows are laid over them."""
+    parts = {"raw": job.raw_digests(job.predicted), "prediction": job.tree["prediction"]}
+    return Needs(parts, [str(job.directory.network), *(volume.raw for volume in job.predicted)])
+
+
+def outputs(job: Job) -> Sequence[Path]:
+    """Return a file a volume."""
+    return [job.directory.affinities_file(volume.name) for volume in job.predicted]
+
+
+def check(job: Job, problems: Problems) -> None:
+    """Check raw volumes, window and machine."""
+    for volume in job.predicted:
+        check_raw_of(job, volume, problems)
+    with problems.at("network"):
+        check_network_shape(job.config, job.window_shape, name="prediction.window_shape")
+    check_machine(job.config, problems)
+
+
+def do(job: Job, step: Step) -> None:
+    """Write the affinities of every volume; those that a killed run left are kept."""
+    from objectwise.networks import load_network
+
+    network = load_network(job.directory.network)
+    for volume in job.predicted:
+        if job.directory.affinities_file(volume.name).is_file():
+            # Of this fingerprint, or `Step.begin` had cleared it, and whole, because it appears whole.
+            job.reporter.message(f"predict {volume.name}: there already")
+            continue
+        raw = read_raw_stack(volume.raw, volume.sections)
+        affinities = predict_affinities(
+            network,
+            raw.array,
+            window_shape=job.window_shape,
+            overlap=job.config.prediction.overlap,
+            batch_size=job.config.prediction.batch_size,
+            accelerator=job.config.training.accelerator,
+            progress=partial(job.reporter.progress, f"predict {volume.name}"),
+        )
+        write_affinities(
+            job.directory.affinities(volume.name),
+            affinities,
+            job.config.neighborhood.embedded().array,
+            voxel_size=raw.voxel_size,
+            offset=raw.offset,
+            overwrite=True,
+        )
+
+
+PREDICT = StepKind("predict", needs, outputs, check, do)

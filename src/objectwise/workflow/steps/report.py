@@ -1,0 +1,37 @@
+"""Write the page of the run: RUN/report.html."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from objectwise.workflow.engine import Needs, Step, StepKind
+from objectwise.workflow.job import Job
+from objectwise.workflow.pages import write_page
+from objectwise.workflow.preflight import Problems, check_labels_of, check_raw_of
+
+
+def needs(job: Job) -> Needs:
+    """Return what the page shows: scores, segmentations, and the whole configuration."""
+    segmentations = [job.directory.segmentation(volume.name) for volume in job.segmented]
+    return Needs({"configuration": job.tree}, [str(job.directory.scores), *segmentations])
+
+
+def outputs(job: Job) -> Sequence[Path]:
+    """Return the page."""
+    return [job.directory.report]
+
+
+def check(job: Job, problems: Problems) -> None:
+    """Check the volumes that the page shows."""
+    for volume in job.segmented:
+        check_raw_of(job, volume, problems)
+        check_labels_of(job, volume, problems)
+
+
+def do(job: Job, step: Step) -> None:
+    """Write the page of this one run."""
+    write_page([job.directory.path], job.directory.report)
+
+
+REPORT = StepKind("report", needs, outputs, check, do)
