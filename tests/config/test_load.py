@@ -61,8 +61,72 @@ def test_repeated_key_is_refused_with_both_lines():
     assert "got `seed` in lines 2 and 3" in problems("data: 1\nseed: 1\nseed: 2\n")
 
 
-def test_self_containing_yaml_is_refused():
-    assert "must not nest without end" in problems("data: &a [*a]")
+@pytest.mark.parametrize("text", ["data: &a [*a]", "data: &a {train: *a}", "data: " + 5000 * "["])
+def test_self_containing_yaml_is_refused(text: str):
+    assert "must not nest without end" in problems(text)
+
+
+def bomb(first: str, more: str, levels: int = 9) -> str:
+    """Nine aliases of nine aliases, and so on: 480 bytes that stand for 9^10 values."""
+    lines = [f"a0: &a0 {first}"]
+    for level in range(1, levels):
+        lines.append(f"a{level}: &a{level} " + more.format(", ".join(9 * [f"*a{level - 1}"])))
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    "text", [bomb("[x]", "[{}]"), bomb("[x]", "{{b: [{}]}}"), bomb("{a: 1}", "{{<<: [{}]}}")]
+)
+def test_yaml_whose_aliases_multiply_is_refused(text: str):
+    assert len(text) < 600
+    assert "aliases (*name) must stand for at most 1000000 characters" in problems(text)
+    assert "aliases" in problems(MINIMAL, f"offsets={{{text.replace(chr(10), ', ')}}}")
+
+
+def test_aliases_of_a_readable_size_serve():
+    text = MINIMAL + "  augmentation: {flip: &share 0.25, rotate: *share}"
+    assert parse_config(text).training.augmentation.rotate == 0.25
+
+
+@pytest.mark.parametrize("number", ["1:30", "017", "0x1f", "0b11", "9" * 5000])
+def test_what_few_readers_take_for_a_number_is_none(number: str):
+    assert "training.steps: must be a whole number, got" in problems(MINIMAL, f"training.steps={number}")
+
+
+@pytest.mark.parametrize("number", ["+12", "1_2", "12"])
+def test_plain_numbers_are_numbers(number: str):
+    assert parse_config(MINIMAL, [f"training.steps={number}"]).training.steps == 12
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("training.steps=" + 25 * "9", "training.steps: must fit into 64 bits, got a number of 84"),
+        ("training.steps=!!int 0x" + 9000 * "f", "training.steps: must fit into 64 bits"),
+        ('data.train.0.raw="a\\0b"', "data.train.0.raw: must be text, got 'a\\x00b'"),
+        ('data.train.0.raw="\\ud800"', r"data.train.0.raw: must be text, got '\ud800'"),
+        ("\ud800=3", r"the configuration: a key must be text, got '\ud800'"),
+    ],
+)
+def test_what_no_file_can_be_named_after_is_refused(override: str, message: str):
+    assert message in problems(MINIMAL, override)
+
+
+def test_long_values_are_shown_by_their_beginning():
+    assert len(problems(MINIMAL, "training.stepz=" + "[" * 3000)) < 200
+    text = problems(MINIMAL, "network.features=[" + 1000 * "x," + "]")
+    assert "has 1000 problems" in text
+    assert len(text.splitlines()) == 22
+
+
+def test_what_is_no_text_file_is_not_read_to_its_end():
+    assert "must be YAML of at most" in _problem_of_file(Path("/dev/zero"))
+
+
+def _problem_of_file(path: Path) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    return str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +156,11 @@ def test_self_containing_yaml_is_refused():
         ("training.loss={name: malis, malis_weight: 2.0}", "training.loss.malis_weight has no effect"),
         ("segmentation={threshold: 0.5, candidates: [0.5]}", "segmentation.candidates has no effect"),
         ("segmentation={fragment_threshold: 0.9}", "segmentation.fragment_threshold has no effect"),
+        ("data.train.0.sections=[2]", "data.train.0.sections: must have more than 1 item(s), got [2]"),
+        (
+            "data.train.0.sections=[2, 3, 4]",
+            "data.train.0.sections: must have at most 2 item(s), got [2, 3, 4]",
+        ),
         ("data.train.0.labels=", "data: train volume 'ac4' needs labels"),
     ],
 )

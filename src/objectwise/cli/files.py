@@ -108,18 +108,16 @@ def neighborhood_of(text: str | None, *, dimensions: int) -> Neighborhood | None
     """Read `nearest`, or a YAML table like `[[-1,0,0],[0,-1,0],[0,0,-1]]`."""
     if text is None:
         return None
-    import yaml
-
+    from objectwise.config.load import read_yaml
     from objectwise.graph import Neighborhood
 
     if text == "nearest":
         return Neighborhood.nearest(dimensions)
-    try:
-        table = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    table = read_yaml(text, "`--offsets`")
+    if not isinstance(table, list):
         raise ArgumentError(
             f"`--offsets` must be 'nearest' or a table like [[-1,0,0],[0,-1,0]], got {text!r}"
-        ) from error
+        )
     return Neighborhood(table)
 
 

@@ -17,12 +17,24 @@ import yaml
 from pydantic import ValidationError
 
 from objectwise.config.models import RunConfig
-from objectwise.config.problems import dotted, problems_of, shown
+from objectwise.config.problems import dotted, problems_of, shortened, shown
 from objectwise.errors import ConfigError
 
-# PyYAML follows YAML 1.1, where `1e-3` is a string; in YAML 1.2, and to every reader, it is a number.
-_FLOAT_TAG = "tag:yaml.org,2002:float"
-_EXPONENT_FLOAT = re.compile(r"^[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+$")
+# PyYAML follows YAML 1.1, where `1e-3` is a string, `1:30` is 90 and `017` is 15. Here a number is what every
+# reader takes for one; all else is a string, and refused where a number is meant.
+_INT = re.compile(r"^[-+]?(?:0|[1-9][0-9_]{0,40})$")
+_FLOAT = re.compile(
+    r"^[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+"
+    r"|\.(?:inf|Inf|INF))$|^\.(?:nan|NaN|NAN)$"
+)
+_MOST_WRITTEN_OUT = 1_000_000
+"""Characters that a short text may grow to with its aliases written out."""
+_DEEPEST = 100
+"""Lists and mappings within each other."""
+_MOST_PROBLEMS = 20
+"""Shown in one message."""
+_LARGEST_FILE = 2**24
+"""Bytes; a volume or a device given for the configuration is not read to its end."""
 _VARIABLE = re.compile(
     r"\$\$|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<fallback>:-[^}]*)?\}|(?P<damaged>\$\{[^}]*\}?)"
 )
@@ -56,7 +68,13 @@ def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> 
     """
     file = Path(path)
     try:
-        text = file.read_text(encoding="utf-8")
+        with file.open("rb") as opened:
+            content = opened.read(_LARGEST_FILE + 1)
+        if len(content) > _LARGEST_FILE:
+            raise ConfigError(
+                f"the configuration {file} must be YAML of at most {_LARGEST_FILE} bytes, got more"
+            )
+        text = content.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise ConfigError(f"the configuration {file} cannot be read: {reason}") from error
@@ -65,7 +83,7 @@ def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> 
 
 def parse_config(text: str, overrides: Sequence[str] = (), *, source: str = "configuration") -> RunConfig:
     """Do as `load_config` does, from the text itself; `source` names it in messages."""
-    tree = _parse_yaml(text, source)
+    tree = read_yaml(text, source)
     if not isinstance(tree, dict):
         raise ConfigError(
             f"{source} must hold a mapping like `data:` and `training:` at the top, got {shown(tree)}"
@@ -108,6 +126,12 @@ class _Loader(yaml.SafeLoader):
             seen[key_node.value] = line
         return super().construct_mapping(node, deep)
 
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Take in the keys of `<<: *other`; keys of keys multiply, as values of aliases do."""
+        super().flatten_mapping(node)
+        if len(node.value) > _MOST_WRITTEN_OUT // 100:
+            raise _grows_too_large()
+
 
 class _Dumper(yaml.SafeDumper):
     """Safe YAML that quotes what `_Loader` would take for a number."""
@@ -117,12 +141,26 @@ class _Dumper(yaml.SafeDumper):
 
 
 for _kind in (_Loader, _Dumper):
-    _kind.add_implicit_resolver(_FLOAT_TAG, _EXPONENT_FLOAT, list("-+0123456789"))
+    _kind.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":int", ":float"))]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    _kind.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
+    _kind.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
 
 
-def _parse_yaml(text: str, source: str) -> Any:
+def read_yaml(text: str, source: str) -> Any:
+    """Return what a YAML text holds, as plain data of its own; `source` names the text in messages.
+
+    Raises
+    ------
+    ConfigError
+        If it is no YAML, gives a key twice, or grows without bound when its aliases are written out.
+    """
     try:
-        return _unshared(yaml.load(text, _Loader))
+        tree = yaml.load(text, _Loader)
+        _check_size(tree, max(len(text), _MOST_WRITTEN_OUT))
+        return _unshared(tree)
     except yaml.YAMLError as error:
         raise ConfigError(f"{source} is not valid YAML: {_in_one_line(error)}") from error
     except ConfigError as error:
@@ -131,6 +169,27 @@ def _parse_yaml(text: str, source: str) -> Any:
         raise ConfigError(f"{source} must not nest without end") from error
     except ValueError as error:  # a date such as 2024-13-45
         raise ConfigError(f"{source} holds a value that cannot be read: {error}") from error
+
+
+def _check_size(tree: Any, most: int) -> None:
+    """Refuse a tree whose aliases multiply: nine aliases of nine aliases of nine fill any memory."""
+    size, left = 0, [(tree, 0)]
+    while left:
+        part, depth = left.pop()
+        if depth > _DEEPEST:
+            raise RecursionError
+        size += 1 + (len(part) if isinstance(part, str) else 0)
+        if size + len(left) > most:
+            raise _grows_too_large()
+        inner = [*part.keys(), *part.values()] if isinstance(part, dict) else part
+        if isinstance(inner, list):
+            left += [(each, depth + 1) for each in inner]
+
+
+def _grows_too_large() -> ConfigError:
+    return ConfigError(
+        f"the aliases (*name) must stand for at most {_MOST_WRITTEN_OUT} characters when written out, got more"
+    )
 
 
 def _unshared(tree: Any) -> Any:
@@ -150,23 +209,27 @@ def _refuse(problems: Sequence[str], source: str) -> None:
     if len(problems) == 1:
         raise ConfigError(f"{source}: {problems[0]}")
     if problems:
-        raise ConfigError(f"{source} has {len(problems)} problems:\n  " + "\n  ".join(problems))
+        first = [*problems[:_MOST_PROBLEMS], *(["..."] if len(problems) > _MOST_PROBLEMS else [])]
+        raise ConfigError(f"{source} has {len(problems)} problems:\n  " + "\n  ".join(first))
 
 
 def _apply_override(tree: dict[str, Any], override: str) -> None:
     """Set one value in the tree; parts that the file leaves out are made, and checked with all others."""
     path, equals, text = override.partition("=")
+    short = shortened(override)
     keys = path.strip().split(".")
     if not equals or not all(keys):
-        raise ConfigError(f"an override must read key=value, like training.steps=200, got {override!r}")
-    value = _parse_yaml(text, f"the value of the override {override!r}")
+        raise ConfigError(
+            f"an override must read key=value, like training.steps=200, got {shortened(override)!r}"
+        )
+    value = read_yaml(text, f"the value of the override {short!r}")
     at: Any = tree
     for depth, key in enumerate(keys[:-1]):
-        nearer = _position(at, key, keys[:depth], override)
+        nearer = _position(at, key, keys[:depth], short)
         if isinstance(at, dict) and at.get(key) is None:
             at[key] = {}
         at = at[nearer]
-    last = _position(at, keys[-1], keys[:-1], override)
+    last = _position(at, keys[-1], keys[:-1], short)
     if value is None and isinstance(at, dict) and last in at:
         del at[last]
     else:
@@ -195,10 +258,14 @@ def _values_without_meaning(tree: Any, path: tuple[str | int, ...] = ()) -> Iter
         for key, value in tree.items():
             if not isinstance(key, str):
                 yield f"{dotted((*path, str(key)))}: a key must be a string, got {shown(key)}"
+            elif not _is_text(key):
+                yield f"{dotted(path) or 'the configuration'}: a key must be text, got {key!r}"
             yield from _values_without_meaning(value, (*path, str(key)))
     elif isinstance(tree, list):
         for index, value in enumerate(tree):
             yield from _values_without_meaning(value, (*path, index))
+    elif isinstance(tree, int) and tree.bit_length() > 63:
+        yield f"{dotted(path)}: must fit into 64 bits, got a number of {tree.bit_length()}"
     elif not isinstance(tree, str | bool | int | float | None):
         kind = type(tree).__name__
         yield f'{dotted(path)}: must be a plain value, got the {kind} {tree}; write "{tree}" for a string'
@@ -232,7 +299,15 @@ def _expand(tree: Any, path: tuple[str | int, ...], problems: list[str]) -> Any:
             )
         return value or ""
 
-    return _VARIABLE.sub(replacement, tree)
+    filled = _VARIABLE.sub(replacement, tree)
+    if not _is_text(filled):
+        problems.append(f"{dotted(path)}: must be text, got {shortened(filled)!r}")
+    return filled
+
+
+def _is_text(value: str) -> bool:
+    """Say whether a string can be written to a file and name one: no NUL, no half of a surrogate pair."""
+    return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _escape(tree: Any) -> Any:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 Path = tuple[str | int, ...]
 
+_NOT_GIVEN = "must be given, it has no default"
 _RULES = {
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
@@ -25,6 +26,8 @@ _RULES = {
     "path_type": "must be a path",
     "string_pattern_mismatch": "must match the pattern {pattern}",
     "too_short": "must have at least {min_length} item(s)",
+    "too_long": "must have at most {max_length} item(s)",
+    "string_too_long": "must have at most {max_length} characters",
     "literal_error": "must be {expected}",
     "model_type": "must be a mapping of keys to values",
 }
@@ -41,6 +44,11 @@ def shown(value: Any) -> str:
         text = json.dumps(value, ensure_ascii=False)
     except TypeError:
         text = repr(value)
+    return shortened(text)
+
+
+def shortened(text: str) -> str:
+    """Return a text, or its beginning, so that it fits into a line."""
     return text if len(text) <= 80 else text[:77] + "..."
 
 
@@ -90,7 +98,8 @@ def _rule(item: Any, path: Path, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         return f"unknown key; {_suggestion(path, model)}"
     if kind == "missing":
-        return "must be given, it has no default"
+        at = item["loc"][-1]
+        return f"must have more than {at} item(s), got {got}" if isinstance(at, int) else _NOT_GIVEN
     if kind == "value_error":
         return str(item["ctx"]["error"])
     rule = _RULES.get(kind, f"must {item['msg'].removeprefix('Input should ')}").format(**item.get("ctx", {}))
