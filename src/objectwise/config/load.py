@@ -188,7 +188,7 @@ def _check_size(tree: Any, most: int) -> None:
 
 def _grows_too_large() -> ConfigError:
     return ConfigError(
-        f"the aliases (*name) must stand for at most {_MOST_WRITTEN_OUT} characters when written out, got more"
+        f"the aliases (*name) must stand for at most {_MOST_WRITTEN_OUT} characters written out, got more"
     )
 
 
