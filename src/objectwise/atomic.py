@@ -1,10 +1,12 @@
-"""Files and folders that appear whole or not at all."""
+"""Files and folders that appear whole or not at all, also when the power is cut."""
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -12,23 +14,60 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+_PARTIAL = re.compile(r"\.[0-9a-f]{12}\.partial-")
+
 
 def _sibling(path: Path) -> Path:
     # The suffix stays at the end: several libraries choose the format by it.
     return path.with_name(f".{secrets.token_hex(6)}.partial-{path.name}")
 
 
+def _make_parents(path: Path) -> list[Path]:
+    """Make the folders above a path; return those in which a name is new, the innermost first."""
+    named = [path.parent]
+    while not named[-1].exists():
+        named.append(named[-1].parent)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return named
+
+
+def _flush(*paths: Path) -> None:
+    """Wait until files, or the names in folders, are on the disk."""
+    for path in paths:
+        is_folder = path.is_dir()
+        if is_folder and os.name == "nt":
+            continue  # Windows opens no folders
+        number = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
+        try:
+            os.fsync(number)
+        except OSError as error:
+            # Some network disks keep names safe themselves and refuse to be asked.
+            if not is_folder or error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                raise
+        finally:
+            os.close(number)
+
+
+def clear_partials(folder: Path) -> None:
+    """Delete, at any depth, the half-written files and folders that a kill left there."""
+    for partial in [found for found in folder.rglob(".*.partial-*") if _PARTIAL.match(found.name)]:
+        if partial.is_dir() and not partial.is_symlink():
+            shutil.rmtree(partial)
+        else:
+            partial.unlink(missing_ok=True)
+
+
 @contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
     """Yield a temporary sibling to write; it takes the name `path` if the block ends well, else it goes."""
     path = Path(os.path.realpath(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    made = _make_parents(path)
     partial = _sibling(path)
     try:
         yield partial
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
+        _flush(partial)
         partial.replace(path)
+        _flush(*made)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -41,10 +80,12 @@ def replaced_folder(path: Path) -> Iterator[Path]:
     both whole, under temporary names.
     """
     path = Path(os.path.realpath(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    made = _make_parents(path)
     partial, aside = _sibling(path), _sibling(path)
     try:
         yield partial
+        for folder, _, files in os.walk(partial, topdown=False):
+            _flush(*(Path(folder) / name for name in files), Path(folder))
         if path.exists():
             path.rename(aside)
         try:
@@ -53,6 +94,7 @@ def replaced_folder(path: Path) -> Iterator[Path]:
             if aside.exists():
                 aside.rename(path)
             raise
+        _flush(*made)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     shutil.rmtree(aside, ignore_errors=True)

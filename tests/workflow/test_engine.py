@@ -95,7 +95,7 @@ def test_half_written_files_of_a_kill_are_cleared(bench: Bench):
     bench.fail_in = "one"
     with pytest.raises(RuntimeError):
         bench.go()
-    (folder / ".abc.partial-out.h5").write_text("half")
+    (folder / ".0123456789ab.partial-out.h5").write_text("half")
     bench.fail_in = None
     bench.go()
     assert not list(folder.glob(".*partial*"))

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from objectwise import __version__
-from objectwise.atomic import read_json, write_json
+from objectwise.atomic import clear_partials, read_json, write_json
 from objectwise.errors import ArgumentError
 from objectwise.workflow.fingerprint import fingerprint
 from objectwise.workflow.job import Job
@@ -127,8 +127,7 @@ class Step:
                     path.unlink(missing_ok=True)
         self.marker.unlink(missing_ok=True)
         self.folder.mkdir(parents=True, exist_ok=True)
-        for partial in list(self.folder.rglob(".*.partial-*")):  # a kill leaves its half-written files
-            shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
+        clear_partials(self.folder)
         write_json(self.beginning, {"fingerprint": self.fingerprint, "parts": self.parts})
 
     def finish(self) -> None:
