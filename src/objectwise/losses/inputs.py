@@ -25,6 +25,22 @@ INTEGERS = (
 )
 
 
+def check_tensor(value: object, *, name: str) -> None:
+    """Require a dense tensor whose values can be looked at."""
+    if not isinstance(value, Tensor):
+        raise DtypeError(f"`{name}` must be a torch.Tensor, got {type(value).__name__}")
+    if value.layout != torch.strided or value.is_nested:
+        came = "a nested tensor" if value.is_nested else f"layout {value.layout}"
+        raise DtypeError(f"`{name}` must be a dense tensor, got {came}; pass {name}.to_dense()")
+    try:
+        value.untyped_storage()
+    except NotImplementedError as error:  # PyTorch's own for a tensor that wraps another
+        raise DtypeError(
+            f"`{name}` must be a tensor with values of its own, got one inside torch.func (grad, vmap, jvp); "
+            "this loss looks at values to find its structure: use torch.autograd.grad"
+        ) from error
+
+
 def check_edge_prediction(prediction: Tensor, labels: Tensor, offsets: Offsets) -> None:
     """Require (n, k, *spatial) floats and (n, *spatial) integer labels on one device, and k offsets."""
     for value, name in ((prediction, "prediction"), (labels, "labels")):

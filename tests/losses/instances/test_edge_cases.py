@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 
+from objectwise.errors import DtypeError
 from objectwise.losses import BlobLoss, CCDiceLoss, InstanceCenterLoss, InstanceLoss, RegionDice, SegmentLoss
 from tests.losses.instances.problems import busy, gradients_of, problems, rows, scene, values_of
 from tests.oracles import instances as oracle
@@ -189,6 +190,30 @@ def test_gradients_may_be_asked_for_with_a_graph_but_have_no_second_derivative(l
     torch.testing.assert_close(gradient, plain)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         gradient.norm().backward()
+
+
+SPARSE = (torch.Tensor.to_sparse, torch.Tensor.to_mkldnn)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("thin", SPARSE)
+def test_sparse_tensors_are_refused(loss, thin):
+    logits, target = (tensor.float() for tensor in scene())
+    with pytest.raises(DtypeError, match=r"`prediction` must be a dense tensor, got layout .*to_dense\(\)"):
+        loss()(thin(logits), target)
+    with pytest.raises(DtypeError, match="`target` must be a dense tensor, got layout"):
+        loss()(logits, thin(target))
+    for name, mask in (("ignore", target > 2), ("instances", target.long())):
+        with pytest.raises(DtypeError, match=f"`{name}` must be a dense tensor, got layout torch.sparse"):
+            loss()(logits, target, **{name: mask.to_sparse()})
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("transform", [torch.func.grad, torch.func.vmap])
+def test_transforms_of_functions_are_refused_in_one_sentence(loss, transform):
+    logits, target = scene()
+    with pytest.raises(DtypeError, match=r"inside torch.func .*: use torch.autograd.grad"):
+        transform(lambda prediction: loss()(prediction, target))(logits)
 
 
 def test_repr_shows_the_options():

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from objectwise.checks import check_bool, check_choice, check_finite
 from objectwise.errors import ArgumentError, DeviceError, DtypeError, ShapeError
-from objectwise.losses.inputs import FLOATS, INTEGERS, on_host, wide_dtype
+from objectwise.losses.inputs import FLOATS, INTEGERS, check_tensor, on_host, wide_dtype
 
 ACTIVATIONS = ("sigmoid", "softmax", "none")
 
@@ -45,8 +45,7 @@ def check_instance_tensors(
 ) -> None:
     """Require shapes, dtypes and devices to fit; values are looked at in `foreground`."""
     for value, name in ((prediction, "prediction"), (target, "target")):
-        if not isinstance(value, Tensor):
-            raise DtypeError(f"`{name}` must be a torch.Tensor, got {type(value).__name__}")
+        check_tensor(value, name=name)
     if prediction.dtype not in FLOATS:
         raise DtypeError(f"`prediction` must be floating point, got {prediction.dtype}")
     if prediction.ndim not in (4, 5) or 0 in prediction.shape:
@@ -58,15 +57,22 @@ def check_instance_tensors(
     if target.dtype.is_complex:
         raise DtypeError(f"`target` must be bool, integer or floating point, got {target.dtype}")
     if instances is not None:
-        if not isinstance(instances, Tensor) or instances.dtype not in INTEGERS:
-            came = instances.dtype if isinstance(instances, Tensor) else type(instances).__name__
-            raise DtypeError(f"`instances` must be a tensor of integer ids (0 = background), got {came}")
-        check_fits(instances, prediction, "instances")
+        check_ids(instances, prediction, "instances")
     if ignore is not None:
-        if not isinstance(ignore, Tensor) or ignore.dtype != torch.bool:
-            came = ignore.dtype if isinstance(ignore, Tensor) else type(ignore).__name__
-            raise DtypeError(f"`ignore` must be a bool tensor, True where the truth is unknown, got {came}")
+        check_tensor(ignore, name="ignore")
+        if ignore.dtype != torch.bool:
+            raise DtypeError(
+                f"`ignore` must be a bool tensor, True where the truth is unknown, got {ignore.dtype}"
+            )
         check_fits(ignore, prediction, "ignore")
+
+
+def check_ids(ids: Tensor, prediction: Tensor, name: str, background: str = "background") -> None:
+    """Require integer ids in the shape and on the device of the prediction."""
+    check_tensor(ids, name=name)
+    if ids.dtype not in INTEGERS:
+        raise DtypeError(f"`{name}` must be a tensor of integer ids (0 = {background}), got {ids.dtype}")
+    check_fits(ids, prediction, name)
 
 
 def check_fits(tensor: Tensor, prediction: Tensor, name: str) -> None:

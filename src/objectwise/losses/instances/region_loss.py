@@ -14,12 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from objectwise.checks import check_choice, check_whole_number
-from objectwise.errors import ArgumentError, DtypeError
-from objectwise.losses.inputs import INTEGERS
+from objectwise.errors import ArgumentError
 from objectwise.losses.instances.inputs import (
     Foreground,
     check_activation,
-    check_fits,
+    check_ids,
     check_instance_tensors,
     foreground,
     object_channels,
@@ -114,10 +113,7 @@ class RegionLoss(nn.Module, ABC):
                 f"`connectivity` has no effect where `instances` are given, got {self.connectivity}"
             )
         if regions is not None:
-            if not isinstance(regions, Tensor) or regions.dtype not in INTEGERS:
-                came = regions.dtype if isinstance(regions, Tensor) else type(regions).__name__
-                raise DtypeError(f"`regions` must be a tensor of integer ids (0 = no region), got {came}")
-            check_fits(regions, prediction, "regions")
+            check_ids(regions, prediction, "regions", "no region")
         inputs = foreground(
             prediction, target, ignore, activation=self.activation, include_background=self.include_background
         )
