@@ -56,17 +56,28 @@ def connected_components(mask: NDArray[np.bool_], connectivity: int | None = Non
     return components.view(np.int32)
 
 
-def check_connectivity(connectivity: int | None, ndim: int, *, name: str) -> int:
+def check_connectivity(connectivity: object, ndim: int, *, name: str) -> int:
     """Return the connectivity to use for `ndim` axes, the highest where None, or say what is wrong."""
     if ndim not in CONNECTIVITIES:
         raise ShapeError(f"`{name}` must have 2 or 3 spatial axes, got {ndim}")
     choices = CONNECTIVITIES[ndim]
     if connectivity is None:
         return choices[-1]
-    if connectivity not in choices:
-        listed = ", ".join(map(str, choices))
-        raise ArgumentError(f"`connectivity` must be one of {listed} in {ndim}-D, got {connectivity!r}")
-    return connectivity
+    _check_among(connectivity, choices, f" in {ndim}-D")
+    return int(connectivity)  # type: ignore[call-overload, no-any-return]
+
+
+def check_some_connectivity(connectivity: object) -> None:
+    """Require None or a connectivity, before the number of axes is known."""
+    if connectivity is not None:
+        _check_among(connectivity, sum(CONNECTIVITIES.values(), ()), "")
+
+
+def _check_among(connectivity: object, choices: tuple[int, ...], where: str) -> None:
+    if isinstance(connectivity, int | np.integer) and connectivity in choices:
+        return
+    listed = ", ".join(map(str, choices))
+    raise ArgumentError(f"`connectivity` must be one of {listed}{where}, got {connectivity!r}")
 
 
 class OverlapTable(NamedTuple):

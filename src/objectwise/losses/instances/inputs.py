@@ -91,12 +91,13 @@ def check_fits(tensor: Tensor, prediction: Tensor, name: str) -> None:
 def check_activation(activation: str, include_background: bool | None) -> None:
     """Require a known activation, and a choice about the background only where there is one."""
     check_choice(activation, ACTIVATIONS, name="activation")
-    if include_background is not None and activation != "softmax":
+    if include_background is None:
+        return
+    check_bool(include_background, name="include_background")
+    if activation != "softmax":
         raise ArgumentError(
             f"`include_background` has no effect with activation {activation!r}, got {include_background}"
         )
-    if include_background is not None:
-        check_bool(include_background, name="include_background")
 
 
 def object_channels(prediction: Tensor, activation: str, include_background: bool | None) -> slice:

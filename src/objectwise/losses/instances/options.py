@@ -12,6 +12,7 @@ from objectwise.checks import check_bool, check_choice, check_positive, check_sp
 from objectwise.errors import ArgumentError
 from objectwise.losses.instances.batch import Selection
 from objectwise.losses.instances.segment_loss import EMPTY_LOSSES, SegmentLoss
+from objectwise.maps.instances import check_some_connectivity
 
 OVER = ("instance", "data")
 REDUCTIONS = ("mean", "sum")
@@ -66,6 +67,7 @@ def check_shared_options(given: Mapping[str, Any]) -> None:
     """Refuse values that neither semantics accepts."""
     check_choice(given["over"], OVER, name="over")
     check_choice(given["reduction"], REDUCTIONS, name="reduction")
+    check_some_connectivity(given["connectivity"])
     for name in ("too_many", "center_offset"):
         if given[name] is not None:
             check_positive(given[name], name=name, or_zero=name == "center_offset")

@@ -26,6 +26,7 @@ from objectwise.losses.instances.inputs import (
 from objectwise.losses.instances.options import OVER, REDUCTIONS, InnerLoss, checked_loss, checked_weights
 from objectwise.losses.instances.regions import Partition
 from objectwise.losses.instances.segment_loss import SegmentLoss
+from objectwise.maps.instances import check_some_connectivity
 
 
 class RegionTerms(NamedTuple):
@@ -60,6 +61,7 @@ class RegionLoss(nn.Module, ABC):
         check_choice(over, OVER, name="over")
         check_choice(reduction, REDUCTIONS, name="reduction")
         check_whole_number(minimum_size, least=0, name="minimum_size")
+        check_some_connectivity(connectivity)
         self.activation, self.include_background = activation, include_background
         self.pixel_loss = checked_loss(pixel_loss, "pixel_loss")
         self.instance_loss = checked_loss(instance_loss, "instance_loss")
