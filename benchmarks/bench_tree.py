@@ -57,7 +57,7 @@ def bench_rivals(case: str, affinities: NDArray[np.float32]) -> list[Row]:
     # SciPy takes weights of 0 for no edge, and float64 holds 2 - a for each float32 in 0..1 exactly.
     size = affinities[0].size
     matrix = scipy.sparse.coo_array((2 - values.astype(np.float64), (sources, targets)), (size, size)).tocsr()
-    weights = -values
+    weights = 1 - values.astype(np.float64)
     del sources, targets, values
 
     def agree(ours: MaximinTree, same: Any, tree_of_higra: Any, tree_of_scipy: Any) -> None:

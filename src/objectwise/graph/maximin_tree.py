@@ -22,14 +22,15 @@ from objectwise.kernels.scattered import values_at
 class BinaryPartitionTree(NamedTuple):
     """A hierarchy of merges in the layout of Higra: `higra.Tree(tree.parents)`, `tree.altitudes`.
 
-    Leaves 0 to n - 1 are the voxels in C order; node n + i is the i-th merge. Altitudes ascend towards the
-    root, so two voxels lie in one segment below the altitude of their lowest common ancestor.
+    Leaves 0 to n - 1 are the voxels in C order; node n + i is the i-th merge. Altitudes ascend from 0 at the
+    leaves to the root: two voxels lie in one segment from the altitude of their lowest common ancestor on.
     """
 
     parents: NDArray[np.int64]
     """Parent of each of the 2 n - 1 nodes; the root is its own."""
-    altitudes: NDArray[Any]
-    """Minus the affinity of each merge, and 0 for the leaves, in the dtype of the affinities."""
+    altitudes: NDArray[np.float64]
+    """What the affinity of each merge lacks to 1, or to the highest affinity where that is above 1; 0 for the
+    leaves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,15 +218,27 @@ class MaximinTree:
     def ultrametric(self) -> BinaryPartitionTree:
         """Return the hierarchy of merges, an ultrametric on the voxels, in the layout of Higra.
 
-        Equal to `higra.bpt_canonical` of the same graph, edges in index order, with the negated affinities as
-        weights. Where the graph is not connected, which Higra refuses, the trees of its components are
-        joined last, at altitude +inf and in the order of their roots, so that there are 2 n - 1 nodes always.
+        Altitudes are 1 - affinity, with the highest affinity in place of 1 where that is above 1. The tree is
+        that of `higra.bpt_canonical` of the same graph, edges in index order, with these as weights. A cut at
+        threshold t is the horizontal cut just below altitude 1 - t. Where the graph is not connected, which
+        Higra refuses, the trees of its components are joined last, at altitude +inf and in the order of their
+        roots, so that there are 2 n - 1 nodes always.
+
+        Examples
+        --------
+        >>> maximin_tree(np.array([[[0.0, 0.75, 0.25]]]), [[0, -1]]).ultrametric().altitudes
+        array([0.  , 0.  , 0.  , 0.25, 0.75])
         """
         parents = kernel.partition_tree_parents(self.parents, self._attached())
-        altitudes = np.full(len(parents), np.inf, self.affinities.dtype)
-        n_voxels = len(self.parents)
-        altitudes[:n_voxels] = 0
-        altitudes[n_voxels : n_voxels + len(self.edges)] = -self.affinities
+        # Higra's explorer of horizontal cuts takes leaves at 0 only, and nothing below them; float64 holds
+        # 1 - a of a float32 without rounding from 2^-29 on.
+        altitudes = np.empty(len(parents))
+        leaves, merges, joins = np.split(altitudes, [len(self.parents), len(self.parents) + len(self.edges)])
+        leaves[:], joins[:] = 0, np.inf
+        with np.errstate(over="ignore"):
+            np.subtract(
+                max(1.0, *self.affinities[:1].tolist()), self.affinities, out=merges, dtype=np.float64
+            )
         return BinaryPartitionTree(parents, altitudes)
 
     def _attached(self) -> NDArray[np.int32]:
