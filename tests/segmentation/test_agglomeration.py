@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from objectwise.errors import ArgumentError, MissingPackageError, ShapeError
-from objectwise.graph import Neighborhood
+from objectwise.graph import Neighborhood, affinities_from_labels, components_from_affinities
 from objectwise.segmentation import agglomerate, seeded_watershed
 from objectwise.segmentation.agglomeration import region_graph
 from tests.oracles.segmentation import merge_by_mean_affinity
@@ -47,6 +47,26 @@ def test_every_cut_of_one_graph_is_the_agglomeration_at_that_threshold(graph):
     for threshold in (0.1, 0.4, 0.7):
         alone = agglomerate(affinities, offsets, threshold=threshold, fragment_threshold=0.8)
         np.testing.assert_array_equal(shared.cut(threshold), alone)
+
+
+@given(st.integers(1, 97), st.sampled_from([np.float32, np.float64]), st.integers(1, 7), st.data())
+def test_components_and_agglomeration_agree_where_all_edges_between_fragments_are_equal(
+    hundredths, dtype, side, data
+):
+    value = hundredths / 100  # hardly any is a float32, and many sums of equal float64 round up
+    ids = np.array(
+        data.draw(st.lists(st.lists(st.integers(1, 3), min_size=3, max_size=3), min_size=2, max_size=3))
+    )
+    blocks = np.kron(ids, np.ones((side, side), int))
+    offsets = Neighborhood.nearest(2)
+    if side == 1:
+        blocks = np.kron(ids, np.ones((1, 2), int))
+    affinities = np.where(affinities_from_labels(blocks, offsets) == 1, 1, value).astype(dtype)
+    equal, below = dtype(value), np.nextafter(dtype(value), dtype(0))
+    for threshold in (value, equal, float(equal), below, float(below)):
+        merged = agglomerate(affinities, offsets, threshold=threshold)
+        np.testing.assert_array_equal(merged, components_from_affinities(affinities, offsets, threshold))
+    assert agglomerate(affinities, offsets, threshold=value).max() > 1 or len(np.unique(ids)) == 1
 
 
 def test_one_wrong_edge_joins_no_two_objects():

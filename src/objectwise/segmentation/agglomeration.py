@@ -25,13 +25,16 @@ class RegionGraph(NamedTuple):
     pairs: NDArray[np.uint64]
     """(m, 2) fragment ids, the smaller first, in lexicographic order; no two rows are equal."""
     affinities: NDArray[np.float64]
-    """(m,) mean affinity of the edges between the two."""
+    """(m,) mean affinity of the edges between the two, never beyond the lowest or the highest of them."""
     sizes: NDArray[np.int64]
     """(m,) number of those edges."""
+    dtype: np.dtype[Any]
+    """Of the edges' affinities; thresholds are compared in it."""
 
     def cut(self, threshold: float) -> NDArray[np.int64]:
         """Merge fragments until no two objects have a mean affinity above `threshold`: `agglomerate`."""
-        check_threshold(threshold, self.affinities.dtype)
+        # As components compare: an affinity of float32(0.4) is not above 0.4.
+        limit = float(self.dtype.type(check_threshold(threshold, self.dtype)))
         with needs_extra("objectwise.segmentation.agglomerate"):
             from bioimage_cpp.graph import UndirectedGraph
             from bioimage_cpp.graph.agglomeration import GaspClusterPolicy
@@ -41,7 +44,7 @@ class RegionGraph(NamedTuple):
         # Mean linkage on the distances to the threshold: it stops where none is positive.
         graph = UndirectedGraph.from_unique_edges(n_fragments + 1, self.pairs)
         objects = GaspClusterPolicy(linkage="mean").optimize(
-            graph, self.affinities - threshold, edge_sizes=self.sizes.astype(np.float64)
+            graph, self.affinities - limit, edge_sizes=self.sizes.astype(np.float64)
         )
         _, firsts, of_fragment = np.unique(objects[1:], return_index=True, return_inverse=True)
         numbers = np.zeros(n_fragments + 1, np.int64)
@@ -71,7 +74,7 @@ def agglomerate(
         Any edges; all edges between two fragments count alike. With 2-D offsets embedded as (0, dy, dx), no
         object reaches from one section into another.
     threshold : float
-        Of the mean affinity of two objects; strict.
+        Of the mean affinity of two objects; strict, compared in the affinities' dtype.
     minimum_size : int, voxels
         Of the fragments' seeds, hence of every object.
     fragment_threshold : float
@@ -109,7 +112,6 @@ def agglomerate(
     array([[1, 1, 1, 1],
            [1, 1, 1, 1]])
     """
-    check_threshold(threshold, np.dtype(np.float64))
     graph = region_graph(
         affinities, offsets, minimum_size=minimum_size, fragment_threshold=fragment_threshold
     )
@@ -131,19 +133,29 @@ def region_graph(
     check_threshold(fragment_threshold, affinities.dtype, name="fragment_threshold")
     fragments = seeded_watershed(affinities, offsets, threshold=fragment_threshold, minimum_size=minimum_size)
     n_keys = int(fragments.max(initial=0)) + 1
-    keys, values = [], []
+    keys, crossing = [], []
     for channel, offset in zip(affinities, offsets_array(offsets), strict=True):
         here, there = _ends(offset, fragments.shape)
         first, second = fragments[here], fragments[there]
         crosses = (first != second) & (first > 0) & (second > 0)
         first, second = first[crosses], second[crosses]
         keys.append(np.minimum(first, second) * n_keys + np.maximum(first, second))
-        values.append(channel[here][crosses])
+        crossing.append(channel[here][crosses])
+    values = np.concatenate(crossing)
     pairs, of_edge = np.unique(np.concatenate(keys), return_inverse=True)
     sizes = np.bincount(of_edge, minlength=len(pairs))
-    sums = np.bincount(of_edge, np.concatenate(values), minlength=len(pairs))
+    sums = np.bincount(of_edge, values, minlength=len(pairs))
     ids = np.stack(np.divmod(pairs, n_keys), axis=1).astype(np.uint64)
-    return RegionGraph(fragments, ids, sums / np.maximum(sizes, 1), sizes)
+    means = np.clip(sums / sizes, *_extremes(of_edge, values, len(pairs)))
+    return RegionGraph(fragments, ids, means, sizes, affinities.dtype)
+
+
+def _extremes(of_edge: NDArray[np.intp], values: NDArray[Any], n_pairs: int) -> list[NDArray[Any]]:
+    """Return the lowest and the highest value of each pair: rounding gives three times 0.4 a mean above."""
+    lowest, highest = np.full(n_pairs, np.inf, values.dtype), np.full(n_pairs, -np.inf, values.dtype)
+    np.minimum.at(lowest, of_edge, values)
+    np.maximum.at(highest, of_edge, values)
+    return [lowest, highest]
 
 
 def _ends(offset: NDArray[np.int64], spatial: tuple[int, ...]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
