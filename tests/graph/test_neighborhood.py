@@ -68,6 +68,17 @@ def test_bad_voxel_sizes_are_named(voxel_size, message):
         Neighborhood([[0, 1]], voxel_size)
 
 
-def test_nearest_refuses_other_dimensions():
-    with pytest.raises(ArgumentError, match="`ndim` must be 2 or 3, got 4"):
-        Neighborhood.nearest(4)
+@pytest.mark.parametrize("voxel_size", [2, "ab", (1, None), (1, "x")])
+def test_voxel_sizes_that_are_no_numbers_are_named(voxel_size):
+    with pytest.raises(DtypeError, match="`voxel_size` must hold one number per axis, got"):
+        Neighborhood([[0, 1]], voxel_size)
+
+
+@pytest.mark.parametrize("ndim", [4, 3.0, True, "3", None])
+def test_nearest_refuses_other_dimensions(ndim):
+    with pytest.raises(ArgumentError, match=f"`ndim` must be 2 or 3, got {ndim!r}"):
+        Neighborhood.nearest(ndim)
+
+
+def test_the_number_of_dimensions_may_come_from_numpy():
+    assert Neighborhood.nearest(np.int64(3)) == Neighborhood.nearest(3)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectwise.checks import check_offsets
-from objectwise.errors import ArgumentError, ShapeError
+from objectwise.errors import ArgumentError, DtypeError, ShapeError
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,10 @@ class Neighborhood:
         table = check_offsets(offsets)
         object.__setattr__(self, "offsets", tuple(tuple(row) for row in table.tolist()))
         if voxel_size is not None:
-            voxel_size = tuple(float(size) for size in voxel_size)
+            try:
+                voxel_size = tuple(float(size) for size in voxel_size)
+            except (TypeError, ValueError) as error:
+                raise DtypeError(f"`voxel_size` must hold one number per axis, got {voxel_size!r}") from error
             if len(voxel_size) != table.shape[1]:
                 raise ShapeError(
                     f"`voxel_size` must have one number per axis ({table.shape[1]}), got {voxel_size}"
@@ -56,8 +59,8 @@ class Neighborhood:
     @classmethod
     def nearest(cls, ndim: int, voxel_size: Sequence[float] | None = None) -> Self:
         """Join each voxel to its predecessor along every axis (the negative unit steps, the default)."""
-        if ndim not in (2, 3):
-            raise ArgumentError(f"`ndim` must be 2 or 3, got {ndim}")
+        if not isinstance(ndim, int | np.integer) or ndim not in (2, 3):
+            raise ArgumentError(f"`ndim` must be 2 or 3, got {ndim!r}; give the number of axes as an int")
         return cls(-np.eye(ndim, dtype=np.int64), voxel_size)
 
     @property
