@@ -61,6 +61,17 @@ def test_sections_count_alike_over_volumes():
     assert one.best() == 0.1
 
 
+def test_thresholds_without_a_score_are_not_chosen():
+    good, better, nothing = (Scores(0.0, 0.0, error, 0.0) for error in (0.4, 0.2, math.nan))
+    for units in ([nothing, good, better], [good, nothing, better], [good, better, nothing]):
+        swept = Sweep((0.1, 0.2, 0.3), tuple((unit,) for unit in units))
+        assert swept.best() == swept.thresholds[units.index(better)]
+    nowhere = Sweep((0.1, 0.2), ((nothing,), (nothing, nothing)))
+    assert all(map(math.isnan, (number for mean in nowhere.means() for number in mean)))
+    with pytest.raises(ArgumentError, match=r"`units` must hold a score .* got none at \(0.1, 0.2\)"):
+        nowhere.best()
+
+
 def test_wrong_arguments_are_named():
     with pytest.raises(ArgumentError, match="`candidates` must hold at least one threshold"):
         sweep([])

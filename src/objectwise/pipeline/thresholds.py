@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from objectwise.checks import AnyArray
 from objectwise.errors import ArgumentError
 from objectwise.graph import Offsets
 from objectwise.metrics import Scores, mean_scores
+from objectwise.metrics.evaluate import NO_SCORES
 from objectwise.pipeline.scoring import scored_units
 from objectwise.segmentation import segmenter
 
@@ -27,19 +29,38 @@ class Sweep(NamedTuple):
     """For each threshold the scores of every section (2-D) or every volume (3-D)."""
 
     def means(self) -> list[Scores]:
-        """Return the mean scores at each threshold; units without a score (NaN) are left out."""
-        return [mean_scores(scores) for scores in self.units]
+        """Return the mean scores at each threshold.
+
+        Units without a score (NaN) are left out; a threshold where no unit has one gets NaN.
+        """
+        return [
+            NO_SCORES if all(any(map(math.isnan, unit)) for unit in units) else mean_scores(units)
+            for units in self.units
+        ]
 
     def best(self) -> float:
         """Return the threshold with the least mean adapted Rand error.
 
         Ties go to the higher threshold: of two equal scores it has the smaller merges, and an object
-        cut in two is easier to mend than two grown into one.
+        cut in two is easier to mend than two grown into one. Thresholds without a score (NaN) are not chosen.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no score at any threshold.
         """
         errors = [scores.adapted_rand_error for scores in self.means()]
-        return max(
-            zip(self.thresholds, errors, strict=True), key=lambda candidate: (-candidate[1], candidate[0])
-        )[0]
+        candidates = [
+            (-error, threshold)
+            for threshold, error in zip(self.thresholds, errors, strict=True)
+            if not math.isnan(error)
+        ]
+        if not candidates:
+            raise ArgumentError(
+                f"`units` must hold a score at some threshold, got none at {self.thresholds}; "
+                "tune on a volume with labelled voxels"
+            )
+        return max(candidates)[1]
 
 
 def sweep_thresholds(
