@@ -42,8 +42,8 @@ def demo(
         print(as_json([asdict(part) for part in parts]) if json else _plan_text(parts))
         return
     require_writable(directory)
-    with resumable():
-        outcome = run_demo(directory, seed=seed, overwrite=overwrite, reporter=TerminalReporter())
+    with resumable(), TerminalReporter() as reporter:
+        outcome = run_demo(directory, seed=seed, overwrite=overwrite, reporter=reporter)
     content = {"report": outcome.report, "runs": outcome.scores}
     print(as_json(content) if json else _outcome_text(outcome))
 

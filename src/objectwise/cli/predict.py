@@ -171,8 +171,9 @@ def _predict_file(
     require_new(place, overwrite=overwrite, dry_run=dry_run)
     if not dry_run:
         volume = read_raw_stack(raw, sections)
-        bar = partial(TerminalReporter().progress, "predict")
-        affinities = predict_affinities(model, volume.array, window_shape=window, progress=bar, **options)
+        with TerminalReporter() as reporter:
+            bar = partial(reporter.progress, "predict")
+            affinities = predict_affinities(model, volume.array, window_shape=window, progress=bar, **options)
         write_affinities(
             place,
             affinities,

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from typing import Any
+from typing import Self
 
+from objectwise.bars import Bar
 from objectwise.cli.errors import say
 from objectwise.workflow.reporter import Reporter
 
 
 class TerminalReporter(Reporter):
-    """Prints messages, and draws a bar per task where stderr is a terminal."""
+    """Prints messages, and draws a bar per task where stderr is a terminal.
+
+    Used in a `with` block: whatever ends it, an interrupt included, leaves no bar that draws itself again.
+    """
 
     def __init__(self) -> None:
-        from rich.console import Console
-
-        self.console = Console(stderr=True)
         self.began = time.monotonic()
         self.task = ""
-        self.bar: Any = None
+        self.bar: Bar | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
 
     def message(self, text: str) -> None:
         """Print one line with the time since the start."""
@@ -28,22 +36,15 @@ class TerminalReporter(Reporter):
 
     def progress(self, task: str, done: int, total: int) -> None:
         """Move the bar of a task."""
-        if not self.console.is_terminal:
+        if not sys.stderr.isatty():
             return
         if self.bar is None or task != self.task:
             self._stop()
-            self._start(task, total)
-        self.bar.update(self.row, completed=done)
+            self.task, self.bar = task, Bar(task, total)
+            self.bar.start()
+        self.bar.move(done)
         if done >= total:
             self._stop()
-
-    def _start(self, task: str, total: int) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self.task, self.bar = task, Progress(*columns, console=self.console)
-        self.row = self.bar.add_task(task, total=total)
-        self.bar.start()
 
     def _stop(self) -> None:
         if self.bar is not None:

@@ -34,8 +34,7 @@ def do_steps(
     if not dry_run:
         require_writable(directory)
     steps = tuple(only or STEPS)
-    reporter = TerminalReporter()
-    with resumable():
+    with resumable(), TerminalReporter() as reporter:
         done = run(config, directory, only=steps, overwrite=overwrite, dry_run=dry_run, reporter=reporter)
     if dry_run:
         print(as_json(plan_of(done, steps)) if json else plan_text(done, steps))

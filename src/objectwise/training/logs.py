@@ -18,6 +18,7 @@ from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from objectwise.atomic import replaced_file
+from objectwise.bars import Bar
 from objectwise.training.module import AffinityModule
 
 COLUMNS = ("step", "loss", "bce", "malis", "learning_rate", "steps_per_second")
@@ -131,27 +132,14 @@ class StepProgress(Callback):
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
-        self._bar: Any = None
-        self._task: Any = None
+        self._bar: Bar | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw the bar on stderr."""
         assert isinstance(pl_module, AffinityModule)
-        if not trainer.is_global_zero:
-            return
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._bar = Progress(
-            TextColumn("train"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]:.4f}"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-        )
-        self._task = self._bar.add_task("train", total=self.steps, completed=pl_module.step, loss=math.nan)
-        self._bar.start()
+        if trainer.is_global_zero:
+            self._bar = Bar("train", self.steps, done=pl_module.step)
+            self._bar.start()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -159,7 +147,7 @@ class StepProgress(Callback):
         """Move the bar."""
         assert isinstance(pl_module, AffinityModule)
         if self._bar is not None:
-            self._bar.update(self._task, completed=pl_module.step, loss=float(outputs["loss"].detach()))
+            self._bar.move(pl_module.step, f"loss {float(outputs['loss'].detach()):.4f}")
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Leave the finished bar on the screen."""

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from objectwise.config.models import RunConfig, TrainingConfig
 from objectwise.data import LabelledVolume, PatchAugmentation, PatchSampler
@@ -176,11 +177,18 @@ def _threads(threads: int | None) -> Iterator[None]:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Turn Lightning's exit upon Ctrl-C back into KeyboardInterrupt, and let Ctrl-C work again afterwards."""
+    """Turn Lightning's exit upon Ctrl-C back into KeyboardInterrupt, and let Ctrl-C work again afterwards.
+
+    Upon SIGTERM Lightning exits with 0, as if all were done; here the process ends by the signal.
+    """
     in_main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGINT) if in_main else None
     try:
         yield
+    except SIGTERMException:
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # else Lightning has called the handler
+            signal.raise_signal(signal.SIGTERM)
+        raise
     except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from error
