@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from objectwise.errors import ArgumentError
+from objectwise.errors import ArgumentError, ConfigError
 
 if TYPE_CHECKING:
     from objectwise.graph import Neighborhood
 
 FILES_PANEL = "On plain files"
 RUN_PANEL = "On a run"
+_OFFSETS_RULE = "'nearest' or a table like [[-1,0,0],[0,-1,0]]"
 
 Offsets = Annotated[
     str | None,
@@ -113,11 +114,12 @@ def neighborhood_of(text: str | None, *, dimensions: int) -> Neighborhood | None
 
     if text == "nearest":
         return Neighborhood.nearest(dimensions)
-    table = read_yaml(text, "`--offsets`")
+    try:
+        table = read_yaml(text, "`--offsets`")
+    except ConfigError as error:
+        raise ArgumentError(f"`--offsets` must be {_OFFSETS_RULE}, got {text[:80]!r} ({error})") from error
     if not isinstance(table, list):
-        raise ArgumentError(
-            f"`--offsets` must be 'nearest' or a table like [[-1,0,0],[0,-1,0]], got {text!r}"
-        )
+        raise ArgumentError(f"`--offsets` must be {_OFFSETS_RULE}, got {text[:80]!r}")
     return Neighborhood(table)
 
 
