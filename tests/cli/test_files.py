@@ -9,6 +9,7 @@ import pytest
 
 from objectwise.data import read_volume, write_volume
 from objectwise.networks import AffinityUNet, save_network
+from objectwise.pipeline import write_affinities
 from tests.cli.test_main import call, write_truth
 from tests.workflow.tiny import write_tiny
 
@@ -36,6 +37,19 @@ def test_threshold_out_of_range_is_refused(tmp_path: Path, affinities: str, thre
         "segment", "--affinities", affinities, "--output", tmp_path / "s.h5", "--threshold", threshold, code=2
     )
     assert f"`--threshold` must lie in 0..1, got {threshold}" in text
+
+
+@pytest.mark.parametrize("dry_run", [[], ["--dry-run"]])
+def test_what_no_affinity_reaches_is_refused(tmp_path: Path, affinities: str, dry_run: list[str]):
+    arguments = ["segment", "--threshold", 0.5, "--output", tmp_path / "s.h5", *dry_run, "--affinities"]
+    text = call(*arguments, affinities, "--method", "agglomeration", "--fragment-threshold", 7, code=2)
+    assert "`--fragment-threshold` must lie in 0..1, got 7" in text
+    logits = f"{tmp_path}/logits.h5:a"
+    write_affinities(logits, np.full((1, 1, 4, 4), 2.5), [[0, 0, -1]])
+    for method in ("components", "watershed", "agglomeration"):
+        text = call(*arguments, logits, "--method", method, code=2)
+        assert "`affinities` must lie in 0..1, got 2.5 at (0, 0, 0, 1); pass probabilities" in text
+    assert not (tmp_path / "s.h5").exists()
 
 
 @pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])

@@ -111,6 +111,10 @@ def test_bad_arguments_are_refused_by_name():
         agglomerate(good, Neighborhood.nearest(2), threshold=np.nan)
     with pytest.raises(ArgumentError, match="`fragment_threshold` must be finite, got inf"):
         agglomerate(good, Neighborhood.nearest(2), threshold=0.5, fragment_threshold=np.inf)
+    with pytest.raises(ArgumentError, match=r"`fragment_threshold` must lie in 0\.\.1, got 7"):
+        agglomerate(good, Neighborhood.nearest(2), threshold=0.5, fragment_threshold=7)
+    with pytest.raises(ArgumentError, match=r"`affinities` must lie in 0..1, got 3.0 at \(0, 1, 0\)"):
+        agglomerate(good + 3, Neighborhood.nearest(2), threshold=0.5)
     with pytest.raises(ArgumentError, match="`minimum_size` must be 0 or more voxels, got -1"):
         agglomerate(good, Neighborhood.nearest(2), threshold=0.5, minimum_size=-1)
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 
 from objectwise.errors import ArgumentError
 from objectwise.graph import Neighborhood, affinities_from_labels
-from objectwise.segmentation import METHODS, agglomerate, seeded_watershed, segment, threshold_components
+from objectwise.segmentation import (
+    METHODS,
+    agglomerate,
+    seeded_watershed,
+    segment,
+    segmenter,
+    threshold_components,
+)
 
 EACH = pytest.mark.parametrize("method", METHODS)
 
@@ -61,3 +70,60 @@ def test_an_option_without_effect_is_refused(method):
         ArgumentError, match=f"`fragment_threshold` must be left out with `method` '{method}'"
     ):
         segment(np.ones((1, 2, 2)), [[0, 1]], method=method, threshold=0.5, fragment_threshold=0.9)
+
+
+def graph_with(value, at):
+    affinities = np.full((2, 3, 4), 0.5)
+    affinities[at] = value
+    return affinities, Neighborhood.nearest(2)
+
+
+@EACH
+@pytest.mark.parametrize("value", [1.5, -0.25, 1 + 1e-12])
+def test_affinities_that_are_no_probabilities_are_refused(method, value):
+    message = rf"`affinities` must lie in 0..1, got {value} at \(1, 2, 3\); pass probabilities"
+    with pytest.raises(ArgumentError, match=message):
+        segment(*graph_with(value, (1, 2, 3)), method=method, threshold=0.5)
+
+
+@EACH
+def test_edges_that_leave_the_volume_may_hold_anything(method):
+    affinities, offsets = graph_with(-1, (0, 0))
+    affinities[1, :, 0] = 7
+    inside, _ = graph_with(0.5, (0, 0))
+    for threshold in (0, 0.5):
+        np.testing.assert_array_equal(
+            segment(affinities, offsets, method=method, threshold=threshold),
+            segment(inside, offsets, method=method, threshold=threshold),
+        )
+
+
+@EACH
+@pytest.mark.parametrize("threshold", [-0.1, 1.5, 7])
+def test_thresholds_that_are_no_probabilities_are_refused(method, threshold):
+    affinities, offsets = graph_with(0.5, 0)
+    with pytest.raises(ArgumentError, match=f"`threshold` must lie in 0..1, got {threshold}"):
+        segment(affinities, offsets, method=method, threshold=threshold)
+    with pytest.raises(ArgumentError, match=f"`threshold` must lie in 0..1, got {threshold}"):
+        segmenter(affinities, offsets, method=method)(threshold)
+    if method == "agglomeration":
+        with pytest.raises(ArgumentError, match=f"`fragment_threshold` must lie in 0..1, got {threshold}"):
+            segment(affinities, offsets, method=method, threshold=0.5, fragment_threshold=threshold)
+
+
+@EACH
+def test_what_is_wrong_is_said_before_any_work(monkeypatch, method):
+    affinities, offsets = graph_with(0.5, 0)
+    for module in ("segment", "agglomeration"):
+        monkeypatch.setattr(import_module(f"objectwise.segmentation.{module}"), "seeded_watershed", None)
+    for options in ({"threshold": 2}, {"threshold": 0.5, "minimum_size": -1}, {"threshold": np.nan}):
+        with pytest.raises(ArgumentError):
+            segment(affinities, offsets, method=method, **options)
+
+
+def test_functions_for_which_the_order_alone_matters_take_logits():
+    affinities = np.random.default_rng(0).random((2, 5, 6))
+    logits = np.log(affinities / (1 - affinities))
+    for function in (threshold_components, seeded_watershed):
+        of_logits = function(logits, Neighborhood.nearest(2), threshold=0.0)
+        np.testing.assert_array_equal(of_logits, function(affinities, Neighborhood.nearest(2), threshold=0.5))

@@ -63,7 +63,7 @@ def segment(
     fragment_threshold: Annotated[
         float | None,
         typer.Option(
-            help="Where the watershed cuts before agglomeration; 0.98 by default.",
+            help="Where the watershed cuts before agglomeration (0..1); 0.98 by default.",
             show_default=False,
             rich_help_panel=FILES_PANEL,
         ),
@@ -145,10 +145,13 @@ def _segment_file(
     from objectwise.pipeline import read_affinities
     from objectwise.segmentation import METHODS
     from objectwise.segmentation import segment as segment_affinities
+    from objectwise.segmentation.segment import check_segmentation
 
     check_choice(options["method"], METHODS, name="--method")
-    if not 0 <= options["threshold"] <= 1:
-        raise ArgumentError(f"`--threshold` must lie in 0..1, got {options['threshold']:g}")
+    for name in ("threshold", "fragment_threshold"):
+        if options[name] is not None and not 0 <= options[name] <= 1:
+            option = "--" + name.replace("_", "-")
+            raise ArgumentError(f"`{option}` must lie in 0..1, got {options[name]:g}")
     place = in_container(output, "volumes/labels/segmentation")
     require_new(place, overwrite=overwrite, dry_run=dry_run)
     volume = read_affinities(affinities)
@@ -158,6 +161,7 @@ def _segment_file(
         raise ArgumentError(
             f"`--offsets` must be given, {affinities} does not state them (attribute 'offsets')"
         )
+    check_segmentation(volume.array, table, **options)
     outcome: dict[str, Any] = {"affinities": affinities, **options, "segmentation": place}
     if not dry_run:
         labels = segment_affinities(volume.array, table, **options).astype(np.uint64)

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.checks import AnyArray
+from objectwise.checks import AnyArray, check_affinities
 from objectwise.errors import ArgumentError
 from objectwise.graph import Offsets
 from objectwise.metrics import Scores, mean_scores
 from objectwise.metrics.evaluate import NO_SCORES
 from objectwise.pipeline.scoring import scored_units
 from objectwise.segmentation import segmenter
+from objectwise.segmentation.probabilities import check_probability
 
 
 class Sweep(NamedTuple):
@@ -94,10 +95,13 @@ def sweep_thresholds(
     Raises
     ------
     ArgumentError
-        If there is no candidate, or no voxel to score.
+        If there is no candidate, one outside 0..1, or no voxel to score.
     """
     if not candidates:
         raise ArgumentError("`candidates` must hold at least one threshold, got none")
+    check_affinities(affinities)
+    for candidate in candidates:
+        check_probability(candidate, affinities.dtype, name="candidates")
     thresholds = tuple(sorted(set(candidates)))
     segment_at = segmenter(
         affinities, offsets, method=method, minimum_size=minimum_size, fragment_threshold=fragment_threshold

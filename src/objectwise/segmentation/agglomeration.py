@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.checks import check_affinities, check_threshold
+from objectwise.checks import check_affinities
 from objectwise.errors import needs_extra
-from objectwise.graph import Offsets, offsets_array
+from objectwise.graph import Offsets
+from objectwise.segmentation.probabilities import check_probabilities, check_probability
+from objectwise.segmentation.size import check_minimum_size
 from objectwise.segmentation.watershed import seeded_watershed
 
 FRAGMENT_THRESHOLD = 0.98
@@ -34,7 +36,7 @@ class RegionGraph(NamedTuple):
     def cut(self, threshold: float) -> NDArray[np.int64]:
         """Merge fragments until no two objects have a mean affinity above `threshold`: `agglomerate`."""
         # As components compare: an affinity of float32(0.4) is not above 0.4.
-        limit = float(self.dtype.type(check_threshold(threshold, self.dtype)))
+        limit = float(self.dtype.type(check_probability(threshold, self.dtype)))
         with needs_extra("objectwise.segmentation.agglomerate"):
             from bioimage_cpp.graph import UndirectedGraph
             from bioimage_cpp.graph.agglomeration import GaspClusterPolicy
@@ -68,16 +70,17 @@ def agglomerate(
 
     Parameters
     ----------
-    affinities : (k, *spatial) float32 or float64, finite
+    affinities : (k, *spatial) float32 or float64, 0..1
         Channel i at voxel v is the edge (v, v + offsets[i]); edges that leave the volume are never read.
+        Probabilities, because means are taken: of logits, one sure edge would outvote the others.
     offsets : Neighborhood or (k, ndim) int, voxels
         Any edges; all edges between two fragments count alike. With 2-D offsets embedded as (0, dy, dx), no
         object reaches from one section into another.
-    threshold : float
+    threshold : float, 0..1
         Of the mean affinity of two objects; strict, compared in the affinities' dtype.
     minimum_size : int, voxels
         Of the fragments' seeds, hence of every object.
-    fragment_threshold : float
+    fragment_threshold : float, 0..1
         Fragments are `seeded_watershed` at this threshold: high, because what a fragment joins stays joined.
 
     Returns
@@ -89,8 +92,8 @@ def agglomerate(
     Raises
     ------
     DtypeError, ShapeError, ArgumentError
-        If affinities and offsets do not fit each other, are empty or not finite; if a threshold is not finite
-        or `minimum_size` is negative.
+        If affinities and offsets do not fit each other, are empty or not in 0..1; if a threshold is not in
+        0..1 or `minimum_size` is negative.
     MissingPackageError
         If bioimage-cpp (extra `pipeline`) is not installed.
 
@@ -112,6 +115,8 @@ def agglomerate(
     array([[1, 1, 1, 1],
            [1, 1, 1, 1]])
     """
+    check_affinities(affinities)
+    check_probability(threshold, affinities.dtype)
     graph = region_graph(
         affinities, offsets, minimum_size=minimum_size, fragment_threshold=fragment_threshold
     )
@@ -129,12 +134,13 @@ def region_graph(
 
     Parameters and errors are those of `agglomerate`.
     """
-    check_affinities(affinities)
-    check_threshold(fragment_threshold, affinities.dtype, name="fragment_threshold")
-    fragments = seeded_watershed(affinities, offsets, threshold=fragment_threshold, minimum_size=minimum_size)
+    table = check_probabilities(affinities, offsets)
+    check_minimum_size(minimum_size)
+    check_probability(fragment_threshold, affinities.dtype, name="fragment_threshold")
+    fragments = seeded_watershed(affinities, table, threshold=fragment_threshold, minimum_size=minimum_size)
     n_keys = int(fragments.max(initial=0)) + 1
     keys, crossing = [], []
-    for channel, offset in zip(affinities, offsets_array(offsets), strict=True):
+    for channel, offset in zip(affinities, table, strict=True):
         here, there = _ends(offset, fragments.shape)
         first, second = fragments[here], fragments[there]
         crosses = (first != second) & (first > 0) & (second > 0)
