@@ -59,11 +59,11 @@ class VolumeConfig(Section):
     names a data set in a container, and `${NAME:-default}` an environment variable.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
-    """Names the files of the results; no two volumes share one."""
-    raw: str
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$", max_length=100)]
+    """Names the files of the results; no two volumes share one, not even in other case."""
+    raw: Annotated[str, Field(min_length=1)]
     """Location of the grey image, (z, y, x) or (y, x), integers or floats."""
-    labels: str | None = None
+    labels: Annotated[str, Field(min_length=1)] | None = None
     """Location of the integer ids, 0 for background, in the same shape; only `evaluate` goes without."""
     sections: tuple[Annotated[int, Field(ge=0)], PositiveInt] | None = None
     """First section and one past the last, along z; all sections by default."""
@@ -93,9 +93,12 @@ class DataConfig(Section):
                 if volume.labels is None:
                     raise ValueError(f"{group} volume {volume.name!r} needs labels")
         names = [volume.name for volume in (*self.train, *self.tune, *self.evaluate)]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"volume names must differ, got {name!r} twice")
+        for at, name in enumerate(names):
+            # Some file systems take names that differ in case for one.
+            same = [other for other in names[:at] if other.lower() == name.lower()]
+            if same:
+                twice = "twice" if same[0] == name else f"and {same[0]!r}, which differ in case only"
+                raise ValueError(f"volume names must differ, got {name!r} {twice}")
         return self
 
 

@@ -27,6 +27,7 @@ _RULES = {
     "string_pattern_mismatch": "must match the pattern {pattern}",
     "too_short": "must have at least {min_length} item(s)",
     "too_long": "must have at most {max_length} item(s)",
+    "string_too_short": "must have at least {min_length} character(s)",
     "string_too_long": "must have at most {max_length} characters",
     "literal_error": "must be {expected}",
     "model_type": "must be a mapping of keys to values",
