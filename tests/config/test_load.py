@@ -244,7 +244,9 @@ def test_unset_variable_is_named_with_its_path(monkeypatch: pytest.MonkeyPatch):
     assert "a variable must read ${NAME}" in problems(MINIMAL, "data.train.0.raw='${1x}'")
 
 
-texts = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=12) | st.sampled_from(
+texts = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=12
+) | st.sampled_from(
     ["1e-3", "yes", "null", "2024-01-01", "0x1F", "${HOME}", "$$", "~", "1_000", "012", "-", "a: b", "#"]
 )
 
