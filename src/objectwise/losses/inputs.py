@@ -1,9 +1,12 @@
-"""What every loss on edges asks of its tensors, worded once, and their way to arrays and back."""
+"""What every loss asks of its tensors, worded once, and their way to arrays and back."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -12,6 +15,9 @@ from objectwise.checks import check_bool, check_finite, check_graph, first_posit
 from objectwise.errors import ArgumentError, DeviceError, DtypeError, ShapeError
 from objectwise.graph import Offsets, offsets_array
 
+REDUCTIONS = ("mean", "sum", "none")
+SCALAR_REDUCTIONS = ("mean", "sum")
+"""Of losses that add several terms up, which have no number a sample in common."""
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 INTEGERS = (
     torch.uint8,
@@ -26,12 +32,18 @@ INTEGERS = (
 
 
 def check_tensor(value: object, *, name: str) -> None:
-    """Require a dense tensor whose values can be looked at."""
+    """Require a dense tensor."""
     if not isinstance(value, Tensor):
         raise DtypeError(f"`{name}` must be a torch.Tensor, got {type(value).__name__}")
     if value.layout != torch.strided or value.is_nested:
         came = "a nested tensor" if value.is_nested else f"layout {value.layout}"
         raise DtypeError(f"`{name}` must be a dense tensor, got {came}; pass {name}.to_dense()")
+
+
+def check_host_tensor(value: object, *, name: str) -> None:
+    """Require a dense tensor that NumPy can look at."""
+    check_tensor(value, name=name)
+    assert isinstance(value, Tensor)
     try:
         value.untyped_storage()
     except NotImplementedError as error:  # PyTorch's own for a tensor that wraps another
@@ -41,11 +53,80 @@ def check_tensor(value: object, *, name: str) -> None:
         ) from error
 
 
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # it looks at values
+def check_finite_tensor(values: Tensor, *, name: str, counts: Tensor | None = None) -> None:
+    """Require finite values, everywhere or where `counts`, a mask that broadcasts to them, is true.
+
+    It costs one sum, for which a GPU waits; a mask is made only where the sum is not finite.
+    """
+    values = values.detach()
+    if is_true(on_plain(_sum_is_finite, values)):
+        return
+    bad = ~values.isfinite()
+    if counts is not None:
+        bad &= counts
+    if is_true(bad.any()):
+        first = tuple(int(i) for i in bad.nonzero()[0])
+        raise ArgumentError(f"`{name}` must be finite, got {values[first].item()} at {first}")
+
+
+def _sum_is_finite(values: Tensor) -> Tensor:
+    """Return true if all values are finite; false if one is not, or if their sum is too large."""
+    if values.device.type == "cpu" and values.dtype in (torch.float32, torch.float64):
+        with np.errstate(invalid="ignore", over="ignore"):
+            return torch.tensor(bool(np.isfinite(values.numpy().sum())))  # torch takes several times as long
+    return values.sum(dtype=wide_dtype(values)).isfinite()
+
+
+def is_true(flag: Tensor) -> bool:
+    """Read a bool from its device, which waits."""
+    with _no_vmap():
+        return bool(flag)
+
+
+def on_plain(work: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+    """Return what `work` makes of tensors whose values it looks at, also under `torch.func.grad`.
+
+    There a tensor is a wrap without values of its own; a function of autograd is shown what it wraps. The
+    result is a constant for the gradient.
+    """
+    with _no_vmap():
+        result: Tensor = _OnPlain.apply(work, *tensors)  # type: ignore[no-untyped-call]
+    return result
+
+
+@contextmanager
+def _no_vmap() -> Iterator[None]:
+    """Put PyTorch's words for values that `torch.func.vmap` hides into ours."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "vmap" not in str(error):
+            raise
+        raise ArgumentError(
+            "`prediction` must have values to look at, got a tensor of torch.func.vmap; pass the batch as it "
+            'is, with reduction="none" where the loss has it'
+        ) from error
+
+
+class _OnPlain(torch.autograd.Function):
+    @staticmethod
+    def forward(work: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+        return work(*tensors)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.mark_non_differentiable(output)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, ...]:
+        return (None,) * len(ctx.needs_input_grad)
+
+
 def check_edge_prediction(prediction: Tensor, labels: Tensor, offsets: Offsets) -> None:
     """Require (n, k, *spatial) floats and (n, *spatial) integer labels on one device, and k offsets."""
-    for value, name in ((prediction, "prediction"), (labels, "labels")):
-        if not isinstance(value, Tensor):
-            raise DtypeError(f"`{name}` must be a torch.Tensor, got {type(value).__name__}")
+    check_tensor(prediction, name="prediction")
+    check_tensor(labels, name="labels")
     if prediction.dtype not in FLOATS:
         raise DtypeError(f"`prediction` must be floating point, got {prediction.dtype}")
     if labels.dtype not in INTEGERS:
@@ -73,6 +154,7 @@ def check_like(mask: Tensor, shape: tuple[int, ...], device: torch.device, *, na
     if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
         came = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
         raise DtypeError(f"`{name}` must be a bool tensor, got {came}")
+    check_tensor(mask, name=name)
     if tuple(mask.shape) != shape:
         raise ShapeError(f"`{name}` must have shape {shape}, got {tuple(mask.shape)}")
     if mask.device != device:

@@ -12,9 +12,8 @@ from torch.nn import functional
 
 from objectwise.checks import check_choice, check_ignore_label
 from objectwise.errors import ArgumentError, DeviceError, DtypeError, ShapeError
-from objectwise.losses.inputs import FLOATS, INTEGERS, wide_dtype
+from objectwise.losses.inputs import FLOATS, INTEGERS, REDUCTIONS, wide_dtype
 
-REDUCTIONS = ("mean", "sum", "none")
 WITHOUT_ORDER = (torch.uint16, torch.uint32, torch.uint64)  # PyTorch cannot compare them by size
 
 

@@ -14,9 +14,7 @@ from objectwise.graph import Neighborhood, Offsets
 from objectwise.losses.edges.costs import EdgeLoss
 from objectwise.losses.edges.gather import values_of_edges
 from objectwise.losses.edges.malis_weights import NORMALIZATIONS, MalisWeights, malis_edges, malis_weights
-from objectwise.losses.inputs import check_edge_prediction
-
-REDUCTIONS = ("mean", "sum", "none")
+from objectwise.losses.inputs import REDUCTIONS, check_edge_prediction
 
 
 def malis_loss(

@@ -8,7 +8,6 @@ from torch import Generator, Tensor, nn
 from objectwise.checks import check_choice
 from objectwise.graph import Neighborhood, Offsets
 from objectwise.losses.edges.costs import EdgeLoss
-from objectwise.losses.edges.malis import REDUCTIONS
 from objectwise.losses.edges.pair_sampling import (
     DEFAULT_PAIRS,
     DEFAULT_SAME_FRACTION,
@@ -16,7 +15,7 @@ from objectwise.losses.edges.pair_sampling import (
     check_sampling,
     sample_pairs,
 )
-from objectwise.losses.inputs import wide_dtype
+from objectwise.losses.inputs import REDUCTIONS, wide_dtype
 
 
 def maximin_pair_loss(

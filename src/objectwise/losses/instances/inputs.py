@@ -12,7 +12,7 @@ from torch import Tensor
 
 from objectwise.checks import check_bool, check_choice, check_finite
 from objectwise.errors import ArgumentError, DeviceError, DtypeError, ShapeError
-from objectwise.losses.inputs import FLOATS, INTEGERS, check_tensor, on_host, wide_dtype
+from objectwise.losses.inputs import FLOATS, INTEGERS, check_host_tensor, on_host, wide_dtype
 
 ACTIVATIONS = ("sigmoid", "softmax", "none")
 
@@ -45,7 +45,7 @@ def check_instance_tensors(
 ) -> None:
     """Require shapes, dtypes and devices to fit; values are looked at in `foreground`."""
     for value, name in ((prediction, "prediction"), (target, "target")):
-        check_tensor(value, name=name)
+        check_host_tensor(value, name=name)
     if prediction.dtype not in FLOATS:
         raise DtypeError(f"`prediction` must be floating point, got {prediction.dtype}")
     if prediction.ndim not in (4, 5) or 0 in prediction.shape:
@@ -59,7 +59,7 @@ def check_instance_tensors(
     if instances is not None:
         check_ids(instances, prediction, "instances")
     if ignore is not None:
-        check_tensor(ignore, name="ignore")
+        check_host_tensor(ignore, name="ignore")
         if ignore.dtype != torch.bool:
             raise DtypeError(
                 f"`ignore` must be a bool tensor, True where the truth is unknown, got {ignore.dtype}"
@@ -69,7 +69,7 @@ def check_instance_tensors(
 
 def check_ids(ids: Tensor, prediction: Tensor, name: str, background: str = "background") -> None:
     """Require integer ids in the shape and on the device of the prediction."""
-    check_tensor(ids, name=name)
+    check_host_tensor(ids, name=name)
     if ids.dtype not in INTEGERS:
         raise DtypeError(f"`{name}` must be a tensor of integer ids (0 = {background}), got {ids.dtype}")
     check_fits(ids, prediction, name)

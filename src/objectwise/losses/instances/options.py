@@ -10,12 +10,12 @@ from torch import Tensor
 
 from objectwise.checks import check_bool, check_choice, check_positive, check_spacing
 from objectwise.errors import ArgumentError
+from objectwise.losses.inputs import SCALAR_REDUCTIONS
 from objectwise.losses.instances.batch import Selection
 from objectwise.losses.instances.segment_loss import EMPTY_LOSSES, SegmentLoss
 from objectwise.maps.instances import check_some_connectivity
 
 OVER = ("instance", "data")
-REDUCTIONS = ("mean", "sum")
 InnerLoss: TypeAlias = str | SegmentLoss | Callable[[Tensor, Tensor], Tensor]
 AnyLoss: TypeAlias = SegmentLoss | Callable[[Tensor, Tensor], Tensor]
 
@@ -66,7 +66,7 @@ class CorrectedOptions(NamedTuple):
 def check_shared_options(given: Mapping[str, Any]) -> None:
     """Refuse values that neither semantics accepts."""
     check_choice(given["over"], OVER, name="over")
-    check_choice(given["reduction"], REDUCTIONS, name="reduction")
+    check_choice(given["reduction"], SCALAR_REDUCTIONS, name="reduction")
     check_some_connectivity(given["connectivity"])
     for name in ("too_many", "center_offset"):
         if given[name] is not None:

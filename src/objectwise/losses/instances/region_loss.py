@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from objectwise.checks import check_choice, check_whole_number
 from objectwise.errors import ArgumentError
+from objectwise.losses.inputs import SCALAR_REDUCTIONS
 from objectwise.losses.instances.inputs import (
     Foreground,
     check_activation,
@@ -23,7 +24,7 @@ from objectwise.losses.instances.inputs import (
     foreground,
     object_channels,
 )
-from objectwise.losses.instances.options import OVER, REDUCTIONS, InnerLoss, checked_loss, checked_weights
+from objectwise.losses.instances.options import OVER, InnerLoss, checked_loss, checked_weights
 from objectwise.losses.instances.regions import Partition
 from objectwise.losses.instances.segment_loss import SegmentLoss
 from objectwise.maps.instances import check_some_connectivity
@@ -59,7 +60,7 @@ class RegionLoss(nn.Module, ABC):
         super().__init__()
         check_activation(activation, include_background)
         check_choice(over, OVER, name="over")
-        check_choice(reduction, REDUCTIONS, name="reduction")
+        check_choice(reduction, SCALAR_REDUCTIONS, name="reduction")
         check_whole_number(minimum_size, least=0, name="minimum_size")
         check_some_connectivity(connectivity)
         self.activation, self.include_background = activation, include_background
