@@ -1,4 +1,4 @@
-"""The error tree: everything objectwise raises on purpose.
+"""The error tree: everything objectwise raises on purpose, and what it warns of.
 
 Each class is also the built-in a caller would expect, so `except ValueError` keeps working.
 """
@@ -47,6 +47,14 @@ class CheckpointError(ObjectwiseError, OSError):
 
 class MissingPackageError(ObjectwiseError, ImportError):
     """Something needs a package that comes with an extra of the install."""
+
+
+class DivergenceError(ObjectwiseError, ArithmeticError):
+    """A training left the finite numbers: its loss or its weights are NaN or infinite."""
+
+
+class ObjectwiseWarning(UserWarning):
+    """Something that goes on, but that whoever started it should know; the command line prints it."""
 
 
 @contextmanager

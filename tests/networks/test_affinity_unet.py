@@ -96,3 +96,27 @@ def test_network_refuses_inputs_of_another_rank_or_channel_number():
 def test_network_refuses_tables_that_do_not_fit(options, error, message):
     with pytest.raises(error, match=message):
         AffinityUNet(2, 2, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"out_channels": 0}, "`out_channels` must be a whole number, at least 1, got 0"),
+        ({"out_channels": True}, "`out_channels` must be a whole number, at least 1, got True"),
+        ({"out_channels": 10**40}, "must make a network that fits into memory"),
+        ({"in_channels": -1}, "`in_channels` must be a whole number, at least 1, got -1"),
+        ({"dimensions": "2"}, "`dimensions` must be 2 or 3, got '2'"),
+        ({"dimensions": 4}, "`dimensions` must be 2 or 3, got 4"),
+        ({"features": 16}, "`features` must list whole numbers, got 16"),
+        ({"features": (4, 8.5)}, "`features` must be a whole number, at least 1, got 8.5"),
+        ({"features": (4, 0)}, "`features` must be a whole number, at least 1, got 0"),
+        ({"features": (10**9, 10**9)}, "must make a network that fits into memory, got .*1000000000"),
+        ({"kernel_sizes": 3}, "`kernel_sizes` must have 2 rows of 2 numbers, got 3"),
+        ({"kernel_sizes": ((3, 3), (3, 2.5))}, "`kernel_sizes` must be a whole number"),
+        ({"strides": ((0, 2),)}, "`strides` must be a whole number, at least 1, got 0"),
+    ],
+)
+def test_absurd_numbers_are_refused_in_a_sentence(options, message):
+    arguments = {"dimensions": 2, "out_channels": 2, "features": (4, 8)} | options
+    with pytest.raises(ArgumentError, match=message):
+        AffinityUNet(arguments.pop("dimensions"), arguments.pop("out_channels"), **arguments)

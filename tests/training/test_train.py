@@ -10,6 +10,7 @@ from lightning.pytorch import Callback
 from objectwise.errors import ArgumentError, CheckpointError, ShapeError
 from objectwise.networks import load_network
 from objectwise.training import read_metrics, train
+from objectwise.training.checkpoints import AtomicCheckpointIO
 from tests.training.toys import toy_config, two_objects
 
 
@@ -111,6 +112,25 @@ def test_damaged_checkpoint_stops_the_training_before_it_writes(tmp_path):
     last.write_bytes(last.read_bytes()[:2000])
     with pytest.raises(CheckpointError, match=r"last.ckpt must be a checkpoint"):
         train(toy_config(), [two_objects()], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"optimizer_states": []}, "it holds no optimizer_states"),
+        ({"state_dict": {"w": torch.ones(1)}}, "are missing where they must be"),
+    ],
+)
+def test_checkpoint_that_lacks_a_part_stops_the_training_before_it_writes(tmp_path, change, message):
+    with pytest.raises(KeyboardInterrupt):
+        train(toy_config(), [two_objects()], tmp_path, callbacks=[InterruptAt(5)])
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    content = torch.load(last, weights_only=True) | change
+    AtomicCheckpointIO().save_checkpoint(content, last)
+    before = (tmp_path / "metrics.csv").read_bytes()
+    with pytest.raises(CheckpointError, match=message):
+        train(toy_config(), [two_objects()], tmp_path)
+    assert (tmp_path / "metrics.csv").read_bytes() == before
 
 
 def test_resuming_with_another_configuration_is_refused(tmp_path, unbroken):

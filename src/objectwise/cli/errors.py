@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import typer
 
-from objectwise.errors import ObjectwiseError, VolumeWriteError, needs_extra
+from objectwise.errors import ObjectwiseError, ObjectwiseWarning, VolumeWriteError, needs_extra
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,7 +42,7 @@ def one_sentence(command: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(command)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            with needs_extra(f"objectwise {command.__name__}"):
+            with _warnings_as_sentences(), needs_extra(f"objectwise {command.__name__}"):
                 return command(*args, **kwargs)
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
@@ -61,6 +62,23 @@ def one_sentence(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(FAILED) from error
 
     return guarded
+
+
+@contextmanager
+def _warnings_as_sentences() -> Iterator[None]:
+    """Print our own warnings as a line each, without file and line of code; those of others stay theirs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", ObjectwiseWarning)
+        show = warnings.showwarning
+
+        def shown(message: Warning | str, category: type[Warning], *args: Any, **kwargs: Any) -> None:
+            if issubclass(category, ObjectwiseWarning):
+                say(f"warning: {message}")
+            else:
+                show(message, category, *args, **kwargs)
+
+        warnings.showwarning = shown
+        yield
 
 
 class Debugging:

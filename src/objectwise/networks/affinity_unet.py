@@ -8,14 +8,16 @@ the state dict). Its blocks (`UnetBasicBlock`, `UnetUpBlock`) have neither drawb
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from monai.networks.blocks.dynunet_block import UnetBasicBlock, UnetOutBlock, UnetUpBlock
 from torch import Tensor, nn
 
+from objectwise.checks import check_whole_number
 from objectwise.errors import ArgumentError, ShapeError
+from objectwise.networks.record import NetworkRecord
 
 GROUPS = 4
 """Groups of each group norm, fewer where the channels do not divide."""
@@ -47,7 +49,8 @@ class AffinityUNet(nn.Module):
     ShapeError
         If a table has the wrong number of rows or columns.
     ArgumentError
-        If a kernel is even, or smaller than its stride minus one (voxels would be skipped unseen).
+        If a number is not whole and positive, a kernel is even or smaller than its stride minus one (voxels
+        would be skipped unseen), or the whole does not fit into memory.
 
     Notes
     -----
@@ -79,23 +82,43 @@ class AffinityUNet(nn.Module):
         in_channels: int = 1,
     ) -> None:
         super().__init__()
-        if dimensions not in (2, 3):
-            raise ArgumentError(f"`dimensions` must be 2 or 3, got {dimensions}")
+        if isinstance(dimensions, bool) or dimensions not in (2, 3):
+            raise ArgumentError(f"`dimensions` must be 2 or 3, got {dimensions!r}")
+        dimensions = int(dimensions)
+        check_whole_number(in_channels, least=1, name="in_channels")
+        check_whole_number(out_channels, least=1, name="out_channels")
+        features = _whole_numbers(features, name="features")
         levels = len(features)
         if levels < 2:
-            raise ShapeError(f"`features` must have at least 2 levels, got {list(features)}")
+            raise ShapeError(f"`features` must have at least 2 levels, got {features}")
         kernels = _table(kernel_sizes, levels, dimensions, default=3, name="kernel_sizes")
         steps = _table(strides, levels - 1, dimensions, default=2, name="strides")
         _check_kernels(kernels, steps)
         self.architecture: dict[str, Any] = {
             "dimensions": dimensions,
-            "in_channels": in_channels,
-            "out_channels": out_channels,
-            "features": list(features),
+            "in_channels": int(in_channels),
+            "out_channels": int(out_channels),
+            "features": features,
             "kernel_sizes": kernels,
             "strides": steps,
         }
-        channels = [in_channels, *features]
+        self.record: NetworkRecord | None = None
+        """What it was trained on; kept in its file."""
+        try:
+            self._build()
+        except (RuntimeError, MemoryError, TypeError, OverflowError) as error:
+            raise ArgumentError(
+                f"`features`, `kernel_sizes` and channels must make a network that fits into memory, got "
+                f"{self.architecture}; take fewer or smaller ones"
+            ) from error
+        self.apply(_initialise)
+
+    def _build(self) -> None:
+        dimensions, features, kernels, steps, inner, outer = (
+            self.architecture[key]
+            for key in ("dimensions", "features", "kernel_sizes", "strides", "in_channels", "out_channels")
+        )
+        channels = [inner, *features]
         self.down = nn.ModuleList(
             UnetBasicBlock(
                 dimensions, channels[level], features[level], kernels[level], stride, _norm(features[level])
@@ -112,10 +135,9 @@ class AffinityUNet(nn.Module):
                 steps[level],
                 _norm(features[level]),
             )
-            for level in range(levels - 1)
+            for level in range(len(steps))
         )
-        self.head = UnetOutBlock(dimensions, features[0], out_channels)
-        self.apply(_initialise)
+        self.head = UnetOutBlock(dimensions, features[0], outer)
 
     @property
     def dimensions(self) -> int:
@@ -184,24 +206,33 @@ def _norm(features: int) -> tuple[str, dict[str, int]]:
     return ("group", {"num_groups": math.gcd(features, GROUPS)})
 
 
-def _table(
-    rows: Sequence[Sequence[int]] | None, n_rows: int, n_columns: int, *, default: int, name: str
-) -> list[list[int]]:
+def _table(rows: object, n_rows: int, n_columns: int, *, default: int, name: str) -> list[list[int]]:
     if rows is None:
         return [[default] * n_columns for _ in range(n_rows)]
-    if len(rows) != n_rows or any(len(row) != n_columns for row in rows):
-        raise ShapeError(
-            f"`{name}` must have {n_rows} rows of {n_columns} numbers, got {[list(row) for row in rows]}"
-        )
-    return [[int(number) for number in row] for row in rows]
+    if not isinstance(rows, Iterable) or isinstance(rows, str):
+        raise ShapeError(f"`{name}` must have {n_rows} rows of {n_columns} numbers, got {rows!r}")
+    table = [_whole_numbers(row, name=name) for row in rows]
+    if len(table) != n_rows or any(len(row) != n_columns for row in table):
+        raise ShapeError(f"`{name}` must have {n_rows} rows of {n_columns} numbers, got {table}")
+    return table
+
+
+def _whole_numbers(numbers: object, *, name: str) -> list[int]:
+    """Return positive numbers as plain ints, which a file can hold."""
+    if not isinstance(numbers, Iterable) or isinstance(numbers, str):
+        raise ShapeError(f"`{name}` must list whole numbers, got {numbers!r}")
+    listed = list(numbers)
+    for number in listed:
+        check_whole_number(number, least=1, name=name)
+    return [int(number) for number in listed]
 
 
 def _check_kernels(kernels: list[list[int]], strides: list[list[int]]) -> None:
     for level, row in enumerate(kernels):
-        if any(size < 1 or size % 2 == 0 for size in row):
+        if any(size % 2 == 0 for size in row):
             raise ArgumentError(f"`kernel_sizes` must be odd and positive, got {row} at level {level}")
     for level, (stride, kernel) in enumerate(zip(strides, kernels[1:], strict=True)):
-        if any(step < 1 or step > size + 1 for step, size in zip(stride, kernel, strict=True)):
+        if any(step > size + 1 for step, size in zip(stride, kernel, strict=True)):
             raise ArgumentError(
                 f"`strides` must be at least 1 and at most the next level's kernel plus 1, "
                 f"got {stride} in row {level} with kernel {kernel}"

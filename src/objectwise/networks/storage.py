@@ -1,33 +1,55 @@
-"""Networks on disk: architecture and weights in one file that runs no code when loaded."""
+"""Networks on disk: architecture, weights and what they were trained on, in one file that runs no code."""
 
 from __future__ import annotations
 
-import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from objectwise.atomic import replaced_file
-from objectwise.errors import CheckpointError, ObjectwiseError
+from objectwise.errors import CheckpointError, ObjectwiseError, ObjectwiseWarning
 from objectwise.networks.affinity_unet import AffinityUNet
+from objectwise.networks.archive import (
+    check_same_tensors,
+    check_weights,
+    read_archive,
+    write_archive,
+)
+from objectwise.networks.record import NetworkRecord
+
+FORMAT = 2
+"""Format of the file. 1, without a number, had architecture and weights only, and no checksum."""
+
+WHAT, CURE = "a network file", "take another copy of it, or delete it and train again"
 
 
 def save_network(path: Path | str, network: AffinityUNet) -> None:
-    """Write architecture and weights to `path`, whole or not at all.
+    """Write architecture, weights and record to `path`, whole or not at all.
 
-    The file holds `{"architecture": {...}, "state_dict": {...}}`, the architecture as plain numbers and
-    lists, the weights on the CPU.
+    The file is what `torch.save` makes of `{"format": 2, "architecture": {...}, "state_dict": {...},
+    "dimensions": ..., "offsets": ..., "window_shape": ..., "voxel_size": ..., "normalisation": {...}}`, all
+    plain numbers, text and lists but the weights, which are on the CPU; the last five are those of
+    `network.record`, and missing where it is None. A checksum over all bytes lies in the archive's comment.
+
+    Raises
+    ------
+    CheckpointError
+        If a weight is not finite.
     """
     weights = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
-    # Into an open file: torch would write the name of a path into the archive, and this one is random.
-    with replaced_file(Path(path)) as partial, partial.open("wb") as file:
-        torch.save({"architecture": network.architecture, "state_dict": weights}, file)
+    check_weights(Path(path), weights, what="written from finite weights", cure="train again")
+    record = {} if network.record is None else network.record.as_plain()
+    content = {"format": FORMAT, "architecture": network.architecture, "state_dict": weights, **record}
+    write_archive(Path(path), content)
 
 
 def load_network(path: Path | str) -> AffinityUNet:
     """Read a network that `save_network` wrote, on the CPU and in evaluation mode.
+
+    Its `record` says what it was trained on; of a file of the first format it is None, and a warning says
+    what is assumed instead.
 
     Raises
     ------
@@ -35,16 +57,41 @@ def load_network(path: Path | str) -> AffinityUNet:
         If the file is missing, damaged, or not a network.
     """
     path = Path(path)
-    content = _read(path)
-    try:
-        architecture = dict(content["architecture"])
-        network = AffinityUNet(
-            architecture.pop("dimensions"), architecture.pop("out_channels"), **architecture
+    content = read_archive(path, what=WHAT, cure=CURE)
+    known = content.get("format", 1)
+    if not isinstance(known, int) or known > FORMAT:
+        raise CheckpointError(
+            f"{path} must be of format {FORMAT} or before, got {known!r}; read it with a newer objectwise"
         )
-        network.load_state_dict(content["state_dict"])
+    try:
+        weights = check_weights(path, content["state_dict"], what=WHAT, cure=CURE)
+        network = _rebuilt(path, dict(content["architecture"]), weights)
+        if "offsets" in content:
+            network.record = NetworkRecord.from_plain(content)
+    except CheckpointError:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, ObjectwiseError) as error:
-        raise CheckpointError(f"{path} must hold an affinity network, but it does not: {error}") from error
+        reason = (str(error).splitlines() or ["nothing"])[0]
+        raise CheckpointError(
+            f"{path} must hold an affinity network, but it does not ({reason}); {CURE}"
+        ) from error
+    if known == 1:
+        warnings.warn(
+            f"{path} is of the first format and knows nothing of its training; {assumed(network)}",
+            ObjectwiseWarning,
+            stacklevel=2,
+        )
     return network.eval()
+
+
+def assumed(network: AffinityUNet) -> str:
+    """Say what is assumed of a network without a record, where nobody says otherwise."""
+    nearest = network.architecture["out_channels"] == network.dimensions
+    channels = "its channels are the nearest neighbours" if nearest else "nothing about its offsets"
+    return (
+        f"assumed: {channels}, and every volume is normalised by its own range of intensities; "
+        "train again to have offsets, window, voxel size and range in the file"
+    )
 
 
 def copy_weights(source: AffinityUNet, target: nn.Module, *, name: str) -> None:
@@ -76,14 +123,12 @@ def check_same_architecture(source: AffinityUNet, target: nn.Module, *, name: st
             )
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path} must exist to load a network from it, but it does not") from error
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError) as error:
-        reason = (str(error).splitlines() or ["unreadable"])[0]
-        raise CheckpointError(f"{path} must be a network file, but it is damaged: {reason}") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path} must hold an architecture and weights, got a {type(content).__name__}")
-    return content
+def _rebuilt(path: Path, architecture: dict[str, Any], weights: dict[str, Tensor]) -> AffinityUNet:
+    """Return the network of an architecture with these weights; nothing larger than they are is made."""
+    with torch.device("meta"):
+        network = AffinityUNet(
+            architecture.pop("dimensions"), architecture.pop("out_channels"), **architecture
+        )
+    check_same_tensors(path, weights, network.state_dict(), what=WHAT, cure=CURE)
+    network.load_state_dict(weights, assign=True)
+    return network

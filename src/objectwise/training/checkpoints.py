@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from objectwise.atomic import replaced_file
 from objectwise.errors import CheckpointError
+from objectwise.networks.archive import check_same_tensors, check_weights, read_archive, write_archive
 from objectwise.training.module import AffinityModule
+
+FORMAT = 2
+"""Format of a checkpoint. The first, without a number, had no checksum."""
+
+WHAT, CURE = "a checkpoint of a training", "delete it to train from the beginning"
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -28,8 +32,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None
     ) -> None:
         """Write `checkpoint` to `path`."""
-        with replaced_file(Path(path)) as partial, partial.open("wb") as file:
-            torch.save(checkpoint, file)
+        write_archive(Path(path), {"format": FORMAT, **checkpoint})
 
     def load_checkpoint(
         self,
@@ -42,7 +45,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         The loops count epochs and batches of one start; where a run goes on is `objectwise_step` alone
         (`read_checkpoint`), and the patches of every step follow from its number.
         """
-        checkpoint = dict(torch.load(path, map_location=map_location, weights_only=True))
+        checkpoint = read_archive(Path(path), what=WHAT, cure=CURE)
         checkpoint.pop("loops", None)
         return checkpoint
 
@@ -63,38 +66,54 @@ class StepCheckpoint(Checkpoint):
             trainer.save_checkpoint(self.path)
 
 
-def read_checkpoint(path: Path, *, run: str) -> dict[str, Any]:
+def read_checkpoint(path: Path, *, run: str, steps: int | None = None) -> dict[str, Any]:
     """Read a checkpoint of this very run.
+
+    Parameters
+    ----------
+    path : Path
+    run : str
+        What the weights depend on; see `AffinityModule`.
+    steps : int, optional
+        Of the whole run: the checkpoint cannot have done more.
 
     Raises
     ------
     CheckpointError
-        If it is damaged, or its run had another configuration.
+        If it is damaged or something else, or its run had another configuration.
     """
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        kept, step = checkpoint["objectwise_run"], checkpoint["objectwise_step"]
-    except (
-        OSError,
-        RuntimeError,
-        EOFError,
-        pickle.UnpicklingError,
-        ValueError,
-        KeyError,
-        TypeError,
-    ) as error:
-        raise CheckpointError(
-            f"{path} must be a checkpoint of a training, but it is damaged or something else; "
-            "delete it to train from the beginning"
-        ) from error
+    checkpoint = read_archive(path, what=WHAT, cure=CURE)
+    kept, step = (checkpoint.get(key) for key in ("objectwise_run", "objectwise_step"))
+    if not isinstance(kept, str):
+        raise CheckpointError(f"{path} must be {WHAT}, but it does not say of which run; {CURE}")
     if kept != run:
         raise CheckpointError(
             f"{path} must come from a run with this configuration, but {_difference(kept, run)}; "
             "restore the configuration, choose another directory, or overwrite the training"
         )
-    if not isinstance(step, int):
-        raise CheckpointError(f"{path} must hold its step as a number, got {step!r}; delete it to train anew")
-    return dict(checkpoint)
+    if (
+        isinstance(step, bool)
+        or not isinstance(step, int)
+        or not 0 <= step <= (step if steps is None else steps)
+    ):
+        rule = "" if steps is None else f"..{steps}"
+        raise CheckpointError(f"{path} must hold the steps done (0{rule}), got {step!r}; {CURE}")
+    check_weights(path, checkpoint.get("state_dict"), what=WHAT, cure=CURE)
+    return checkpoint
+
+
+def check_resumable(path: Path, checkpoint: Mapping[str, Any], module: LightningModule) -> None:
+    """Require all that a training goes on from.
+
+    Raises
+    ------
+    CheckpointError
+        If the weights are not those of `module`, or the state of the optimiser is not there.
+    """
+    check_same_tensors(path, checkpoint["state_dict"], module.state_dict(), what=WHAT, cure=CURE)
+    for key in ("optimizer_states", "lr_schedulers", "pytorch-lightning_version"):
+        if not checkpoint.get(key):
+            raise CheckpointError(f"{path} must be {WHAT}, but it holds no {key}; {CURE}")
 
 
 def _difference(kept: str, run: str) -> str:

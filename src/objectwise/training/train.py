@@ -20,7 +20,12 @@ from objectwise.config.models import RunConfig, TrainingConfig
 from objectwise.data import LabelledVolume, PatchAugmentation, PatchSampler
 from objectwise.networks import load_network, save_network
 from objectwise.networks.storage import copy_weights
-from objectwise.training.checkpoints import AtomicCheckpointIO, StepCheckpoint, read_checkpoint
+from objectwise.training.checkpoints import (
+    AtomicCheckpointIO,
+    StepCheckpoint,
+    check_resumable,
+    read_checkpoint,
+)
 from objectwise.training.logs import MetricsLogger, StepLogs, StepProgress, quiet_lightning
 from objectwise.training.module import AffinityModule
 from objectwise.training.network import network_of
@@ -78,13 +83,15 @@ def train(
     network.check_shape(settings.patch_shape, name="training.patch_shape")
     run = describe_run(config) if run is None else run
     last = directory / "checkpoints" / "last.ckpt"
-    resumed = read_checkpoint(last, run=run) if last.exists() else None
+    resumed = read_checkpoint(last, run=run, steps=settings.steps) if last.exists() else None
     first_step = 0 if resumed is None else int(resumed["objectwise_step"])
     if resumed is None and settings.initial_weights is not None:
         initial = settings.initial_weights
         copy_weights(load_network(initial), network, name=f"training.initial_weights {initial}")
 
     module = AffinityModule(network, settings, config.neighborhood, first_step=first_step, run=run)
+    if resumed is not None:
+        check_resumable(last, resumed, module)
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / "network.pt"
     if resumed is not None and first_step >= settings.steps:
