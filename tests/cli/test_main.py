@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from objectwise.cli.main import app
 from objectwise.data import read_volume, write_volume
+from objectwise.errors import VolumeWriteError
 from objectwise.graph import Neighborhood, affinities_from_labels
 from objectwise.metrics import evaluate
 from objectwise.pipeline import read_affinities, write_affinities
@@ -125,10 +126,31 @@ def test_misuse_from_a_shell_exits_with_two_and_debug_shows_where(tmp_path: Path
     ("error", "code", "message"),
     [
         (KeyboardInterrupt(), 130, "interrupted; the same command resumes the run"),
-        (MemoryError("too big"), 1, "failed: MemoryError: too big; the same command resumes the run"),
+        (
+            VolumeWriteError("`a.h5` is full"),
+            1,
+            "failed: `a.h5` is full; once that is mended, the same command resumes the run",
+        ),
+        # Given again, the same command may well meet these again.
+        (
+            MemoryError("too big"),
+            1,
+            "failed: the memory did not suffice; choose smaller patches, windows or batches "
+            "(MemoryError: too big); completed steps are kept (--debug shows where)",
+        ),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+            1,
+            "failed: the memory did not suffice; choose smaller patches, windows or batches (RuntimeError: ",
+        ),
+        (
+            ZeroDivisionError("1 / 0"),
+            1,
+            "failed: ZeroDivisionError: 1 / 0; completed steps are kept (--debug",
+        ),
     ],
 )
-def test_stopped_run_says_that_it_can_go_on(
+def test_stopped_run_promises_what_it_can_keep(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, message: str
 ):
     def stop(*arguments: object) -> None:
@@ -138,6 +160,15 @@ def test_stopped_run_says_that_it_can_go_on(
     text = call("run", write_tiny(tmp_path), "--output", tmp_path / "run", code=code)
     assert message in text
     assert "Traceback" not in text
+
+
+def test_stopped_dry_run_promises_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def stop(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("objectwise.workflow.execution.plan", stop)
+    text = call("run", write_tiny(tmp_path), "--output", tmp_path / "run", "--dry-run", code=130)
+    assert text == "\ninterrupted; nothing was half written\n"
 
 
 def test_dry_run_prints_the_plan_and_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -19,6 +19,8 @@ R = TypeVar("R")
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 _RESUMES = "the same command resumes the run"
+_KEPT = "; completed steps are kept"
+"""Of a failure that the same command may meet again."""
 
 
 def say(text: str) -> None:
@@ -28,7 +30,7 @@ def say(text: str) -> None:
 
 @contextmanager
 def resumable() -> Iterator[None]:
-    """Note on whatever stops this block that the same command, given again, goes on from there."""
+    """Note on whatever stops this block that it is a run, whose completed parts are kept."""
     try:
         yield
     except BaseException as error:
@@ -47,7 +49,7 @@ def one_sentence(command: Callable[P, R]) -> Callable[P, R]:
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
         except VolumeWriteError as error:
-            again = f"; {_RESUMES}" if _resumes(error) else ""
+            again = f"; once that is mended, {_RESUMES}" if _resumes(error) else ""
             _explain(f"failed: {error}{again}")
             raise typer.Exit(FAILED) from error
         except ObjectwiseError as error:
@@ -57,8 +59,8 @@ def one_sentence(command: Callable[P, R]) -> Callable[P, R]:
             say(f"\ninterrupted; {_RESUMES if _resumes(error) else 'nothing was half written'}")
             raise typer.Exit(INTERRUPTED) from error
         except Exception as error:
-            again = f"; {_RESUMES}" if _resumes(error) else ""
-            _explain(f"failed: {type(error).__name__}: {error}{again} (--debug shows where)")
+            kept = _KEPT if _resumes(error) else ""
+            _explain(f"failed: {_reason(error)}{kept} (--debug shows where)")
             raise typer.Exit(FAILED) from error
 
     return guarded
@@ -91,6 +93,15 @@ def _explain(sentence: str) -> None:
     if Debugging.on:
         traceback.print_exc()
     say(sentence)
+
+
+def _reason(error: Exception) -> str:
+    """Say what stopped a command in words of ours where we have them."""
+    text = f"{type(error).__name__}: {error}"
+    # torch has an exception of its own on a GPU, and none on the CPU.
+    if isinstance(error, MemoryError) or "out of memory" in text.lower() or "t allocate memory" in text:
+        return f"the memory did not suffice; choose smaller patches, windows or batches ({text})"
+    return text
 
 
 def _resumes(error: BaseException) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ def do_steps(
     if not dry_run:
         require_writable(directory)
     steps = tuple(only or STEPS)
-    with resumable(), TerminalReporter() as reporter:
+    with nullcontext() if dry_run else resumable(), TerminalReporter() as reporter:
         done = run(config, directory, only=steps, overwrite=overwrite, dry_run=dry_run, reporter=reporter)
     if dry_run:
         print(as_json(plan_of(done, steps)) if json else plan_text(done, steps))
