@@ -1,0 +1,78 @@
+"""What a network does to the shape of its input, and how far it sees: asked of the network itself."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from objectwise.errors import ObjectwiseError, ShapeError
+
+
+def output_shape(
+    network: nn.Module, spatial: Sequence[int], *, in_channels: int, name: str
+) -> tuple[int, ...]:
+    """Return the shape (k, *spatial) of what a network makes of an input, without computing it.
+
+    Raises
+    ------
+    ShapeError
+        If the input does not fit the network, or it returns something else than (n, k, *spatial) of an
+        input's axes.
+    """
+    shadow = copy.deepcopy(network).to("meta").eval()
+    try:
+        with torch.no_grad():
+            out = shadow(torch.empty((1, in_channels, *spatial), device="meta"))
+    except ObjectwiseError:
+        raise
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ShapeError(f"`{name}` must fit the network, got {tuple(spatial)}: {reason}") from error
+    if not isinstance(out, Tensor) or out.ndim != len(spatial) + 2 or len(out) != 1:
+        came = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
+        raise ShapeError(
+            f"a network must return (n, k, *spatial), got {came} for an input of {tuple(spatial)}"
+        )
+    return tuple(out.shape[1:])
+
+
+def field_of_view(network: nn.Module, spatial: Sequence[int], *, in_channels: int = 1) -> tuple[int, ...]:
+    """Return how many voxels along each axis can change the middle of the output.
+
+    Measured: the box around all inputs with a gradient, in a copy whose weights are all 1 and whose pooling
+    averages, so that no path is silent by chance. A norm over the whole input would see all of it; norms are
+    left out.
+
+    Parameters
+    ----------
+    network : nn.Module
+    spatial : shape of the input, larger than the field of view
+    in_channels : int
+    """
+    shadow = copy.deepcopy(network).double().eval()
+    for module in list(shadow.modules()):
+        for name, child in module.named_children():
+            setattr(module, name, _open(child))
+    for parameter in shadow.parameters():
+        nn.init.constant_(parameter, 1 / max(1, parameter[0].numel()))
+    raw = torch.ones((1, in_channels, *spatial), dtype=torch.float64, requires_grad=True)
+    out = shadow(raw)
+    middle = tuple(length // 2 for length in out.shape[2:])
+    (gradient,) = torch.autograd.grad(out[(0, slice(None), *middle)].sum(), raw)
+    seen = gradient[0].abs().amax(0).nonzero()
+    return tuple(int(length) for length in seen.amax(0) - seen.amin(0) + 1)
+
+
+def _open(module: nn.Module) -> nn.Module:
+    """Return a module through which every gradient passes, in the place of one that stops some."""
+    if isinstance(module, nn.MaxPool2d | nn.MaxPool3d):
+        average = nn.AvgPool2d if isinstance(module, nn.MaxPool2d) else nn.AvgPool3d
+        return average(module.kernel_size, module.stride, module.padding)  # type: ignore[arg-type]
+    if isinstance(
+        module, nn.modules.batchnorm._BatchNorm | nn.GroupNorm | nn.modules.instancenorm._InstanceNorm
+    ):
+        return nn.Identity()
+    return module
