@@ -1,6 +1,7 @@
 """Addable statistics, scores made of them, and named protocols."""
 
 from objectwise.metrics.borders import mask_borders
+from objectwise.metrics.class_scores import ClassScores, class_scores
 from objectwise.metrics.contingency import ContingencyTable
 from objectwise.metrics.detection import (
     DetectionScores,
@@ -28,13 +29,16 @@ from objectwise.metrics.matching import Matching, Objects, match_objects, matchi
 from objectwise.metrics.protocols import PROTOCOLS, Protocol, find_protocol
 from objectwise.metrics.rand import AdaptedRand, adapted_rand, rand_of_table
 from objectwise.metrics.section_tables import load_tables, save_tables, section_tables
+from objectwise.metrics.surfaces import MaskScores, mask_scores
 from objectwise.metrics.voi import VariationOfInformation, voi, voi_of_table
 
 __all__ = [
     "PROTOCOLS",
     "AdaptedRand",
+    "ClassScores",
     "ContingencyTable",
     "DetectionScores",
+    "MaskScores",
     "Matching",
     "Objects",
     "PanopticQuality",
@@ -43,6 +47,7 @@ __all__ = [
     "SizeClass",
     "VariationOfInformation",
     "adapted_rand",
+    "class_scores",
     "cremi_score",
     "detection_by_size",
     "detection_scores",
@@ -51,6 +56,7 @@ __all__ = [
     "find_protocol",
     "load_tables",
     "mask_borders",
+    "mask_scores",
     "match_objects",
     "matching_of_table",
     "mean_scores",

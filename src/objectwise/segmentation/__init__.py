@@ -1,6 +1,7 @@
-"""From affinities to instances."""
+"""From affinities or masks to instances."""
 
 from objectwise.segmentation.agglomeration import agglomerate
+from objectwise.segmentation.masks import objects_of_mask, objects_of_probabilities
 from objectwise.segmentation.segment import METHODS, segment, segmenter
 from objectwise.segmentation.size import remove_small_objects
 from objectwise.segmentation.threshold import threshold_components
@@ -9,6 +10,8 @@ from objectwise.segmentation.watershed import seeded_watershed
 __all__ = [
     "METHODS",
     "agglomerate",
+    "objects_of_mask",
+    "objects_of_probabilities",
     "remove_small_objects",
     "seeded_watershed",
     "segment",

@@ -1,0 +1,122 @@
+"""From masks and probabilities to objects: components, without what is too small, with their holes filled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from objectwise.checks import check_bool, check_mask, check_number
+from objectwise.errors import ArgumentError, DtypeError
+from objectwise.maps.instances import connected_components
+from objectwise.segmentation.size import number_objects, remove_small_objects
+
+
+def objects_of_mask(
+    mask: NDArray[np.bool_],
+    *,
+    connectivity: int | None = None,
+    minimum_size: int = 0,
+    fill_holes: bool = False,
+) -> NDArray[np.int64]:
+    """Return the connected components of a mask, numbered.
+
+    Parameters
+    ----------
+    mask : (y, x) or (z, y, x) bool
+    connectivity : 4 or 8 (2-D); 6, 18 or 26 (3-D), optional
+        Neighbours that join a voxel; the most by default.
+    minimum_size : int, voxels
+        Smaller components become background, after their holes are filled.
+    fill_holes : bool
+        Whether background that a component encloses becomes part of it. What joins the background outside by
+        a face is no hole.
+
+    Returns
+    -------
+    (*spatial) int64
+        Objects are 1, 2, ... in C order of their first voxels, without gaps; 0 is background.
+
+    Raises
+    ------
+    DtypeError, ShapeError, ArgumentError
+        If `mask` is no bool array of two or three axes, or an option is none of its values.
+
+    Notes
+    -----
+    A component inside the hole of another stays an object of its own where they do not touch: the hole
+    around it goes to the outer one.
+
+    Examples
+    --------
+    >>> ring = np.array([[1, 1, 1, 0, 1], [1, 0, 1, 0, 0], [1, 1, 1, 0, 0]], bool)
+    >>> objects_of_mask(ring, minimum_size=2, fill_holes=True)
+    array([[1, 1, 1, 0, 0],
+           [1, 1, 1, 0, 0],
+           [1, 1, 1, 0, 0]])
+    """
+    check_bool(fill_holes, name="fill_holes")
+    labels = connected_components(mask, connectivity).astype(np.int64)
+    if fill_holes:
+        labels = _filled(labels)
+    return number_objects(remove_small_objects(labels, minimum_size))
+
+
+def objects_of_probabilities(
+    probabilities: NDArray[Any],
+    *,
+    threshold: float,
+    connectivity: int | None = None,
+    minimum_size: int = 0,
+    fill_holes: bool = False,
+    mask: NDArray[np.bool_] | None = None,
+) -> NDArray[np.int64]:
+    """Return the components of the voxels whose probability is greater than a threshold, numbered.
+
+    Parameters
+    ----------
+    probabilities : (y, x) or (z, y, x) floating point, 0..1
+    threshold : float, 0 or more and below 1
+        Compared in the dtype of `probabilities`.
+    mask : (*spatial) bool, optional
+        True where objects may lie.
+    connectivity, minimum_size, fill_holes
+        As in `objects_of_mask`.
+
+    Returns
+    -------
+    (*spatial) int64
+
+    Raises
+    ------
+    DtypeError, ShapeError, ArgumentError
+        If an argument is not what it must be, or a probability is not in 0..1.
+    """
+    if not isinstance(probabilities, np.ndarray) or probabilities.dtype.kind != "f":
+        came = getattr(probabilities, "dtype", type(probabilities).__name__)
+        raise DtypeError(f"`probabilities` must be a numpy array of floating point numbers, got {came}")
+    check_number(threshold, name="threshold")
+    if not 0 <= threshold < 1:
+        raise ArgumentError(f"`threshold` must be in 0..1, 1 excluded, got {threshold}")
+    low, high = (float(probabilities.min(initial=1)), float(probabilities.max(initial=0)))
+    if not (low >= 0 and high <= 1):  # NaN too
+        raise ArgumentError(
+            f"`probabilities` must be in 0..1, got {low:g}..{high:g}; pass logits through a sigmoid"
+        )
+    found = probabilities > probabilities.dtype.type(threshold)
+    if mask is not None:
+        check_mask(mask, name="mask", like=probabilities, like_name="probabilities")
+        found &= mask
+    return objects_of_mask(found, connectivity=connectivity, minimum_size=minimum_size, fill_holes=fill_holes)
+
+
+def _filled(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give each hole to the object around it, the outermost first; objects keep their voxels."""
+    filled = labels.copy()
+    for index, box in enumerate(ndimage.find_objects(labels), start=1):
+        inside = ndimage.binary_fill_holes(labels[box] == index)
+        part = filled[box]
+        part[inside & (labels[box] == 0)] = index
+    return filled
