@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from objectwise.data import LabelledVolume, Patch, PatchAugmentation, PatchSampler, compact_labels
+from objectwise.data.augmentation import Magnitudes
+from objectwise.data.defects import Defects
 from objectwise.errors import ArgumentError
 
 NOTHING = {"flip": 0.0, "rotate": 0.0, "elastic": 0.0, "intensity": 0.0, "missing_section": 0.0}
@@ -17,7 +19,7 @@ def blocks(shape, base=0):
     grid = np.indices(shape)
     rank = grid[-1] // 8 + 5 * (grid[-2] // 8) + (25 * grid[0] if len(shape) == 3 else 0)
     labels = np.where(rank > 0, rank + base, 0).astype(np.int64)
-    return Patch((rank[None] / 100).astype(np.float32), labels)
+    return Patch((rank[None] / 100).astype(np.float32), {"labels": labels})
 
 
 def only(dimensions, **probability):
@@ -74,13 +76,13 @@ def test_planes_that_are_not_square_turn_by_half():
 @pytest.mark.parametrize("name", ["rotate", "elastic"])
 def test_turning_and_bending_stay_in_the_section(name):
     labels = np.repeat(np.arange(1, 5), 24 * 24).reshape(4, 24, 24)
-    patch = Patch(np.full((1, 4, 24, 24), 0.5, np.float32), labels)
+    patch = Patch(np.full((1, 4, 24, 24), 0.5, np.float32), {"labels": labels})
     np.testing.assert_array_equal(only(3, **{name: 1.0})(patch, 1).labels, labels)
 
 
 def test_elastic_bends_all_sections_alike():
     section = blocks((32, 32))
-    patch = Patch(np.stack([section.raw] * 3, axis=1), np.stack([section.labels] * 3))
+    patch = Patch(np.stack([section.raw] * 3, axis=1), {"labels": np.stack([section.labels] * 3)})
     labels = only(3, elastic=1.0)(patch, 1).labels
     assert (labels == labels[:1]).all()
 
@@ -117,7 +119,10 @@ def test_probability_zero_changes_nothing():
 def test_probability_is_how_often_an_augmentation_comes(name):
     patch = blocks((16, 16))
     transform = only(2, **{name: 0.25})
-    changed = [not all(map(np.array_equal, transform(patch, seed), patch)) for seed in range(100)]
+    results = [transform(patch, seed) for seed in range(100)]
+    changed = [
+        not (np.array_equal(r.raw, patch.raw) and np.array_equal(r.labels, patch.labels)) for r in results
+    ]
     draws = {"flip": 2, "intensity": 4}.get(name, 1)
     assert abs(np.mean(changed) - (1 - 0.75**draws)) < 0.15
 
@@ -153,3 +158,69 @@ def test_augmentation_refuses_what_is_no_probability():
         PatchAugmentation(2, elastic=1.5)
     with pytest.raises(ArgumentError, match=r"`missing_section` must be 0 for 2-D patches"):
         PatchAugmentation(2, missing_section=0.1)
+
+
+def test_all_channels_and_masks_move_along():
+    labels = np.repeat(np.arange(24)[:, None], 24, 1)
+    raw = np.stack([labels / 100, labels.T / 100]).astype(np.float32)
+    truth = {
+        "labels": labels,
+        "classes": np.stack([labels > 5, labels.T > 5]).astype(np.uint8),
+        "ignore": labels > 9,
+    }
+    augmentation = PatchAugmentation(2, flip=0.5, rotate=1.0, elastic=0.0, intensity=0.0)
+    for seed in range(8):
+        patch = augmentation(Patch(raw, truth), seed)
+        ids = np.round(patch.raw[0] * 100).astype(int)
+        np.testing.assert_array_equal(patch.labels, ids)
+        np.testing.assert_array_equal(patch.truth["ignore"], ids > 9)
+        np.testing.assert_array_equal(patch.truth["classes"][1], np.round(patch.raw[1] * 100) > 5)
+        assert {name: part.dtype for name, part in patch.truth.items()} == {
+            name: part.dtype for name, part in truth.items()
+        }
+
+
+def test_magnitudes_change_how_much():
+    ramp = np.tile(np.linspace(0.2, 0.8, 16, dtype=np.float32), (1, 16, 1))
+    patch = Patch(ramp, {"labels": np.ones((16, 16), np.int64)})
+    options = {"flip": 0.0, "rotate": 0.0, "elastic": 0.0, "intensity": 1.0}
+
+    def spread(**magnitudes):
+        silent = {"brightness": 0.0, "contrast": 0.0, "gamma": (1.0, 1.0), "noise": 0.0}
+        augmentation = PatchAugmentation(2, **options, magnitudes=Magnitudes(**(silent | magnitudes)))
+        return np.mean([np.abs(augmentation(patch, seed).raw - ramp).mean() for seed in range(20)])
+
+    assert spread() < 1e-6
+    for small, large in (
+        ({"brightness": 0.05}, {"brightness": 0.4}),
+        ({"gamma": (0.9, 1.1)}, {"gamma": (0.3, 3.0)}),
+        ({"noise": 0.01}, {"noise": 0.2}),
+    ):
+        assert 0 < spread(**small) < spread(**large)
+
+
+def test_defects_come_after_all_else_and_leave_the_truth():
+    patch = Patch(
+        np.random.default_rng(0).random((1, 4, 16, 16)).astype(np.float32),
+        {"labels": np.ones((4, 16, 16), np.int64)},
+    )
+    options = {"flip": 0.0, "rotate": 0.0, "elastic": 0.0, "intensity": 0.0}
+    damaged = PatchAugmentation(3, **options, defects=Defects(blurred=1.0))(patch, 3)
+    assert damaged.raw.std() < 0.7 * patch.raw.std()
+    np.testing.assert_array_equal(damaged.labels, patch.labels)
+
+
+@pytest.mark.parametrize(
+    "magnitudes",
+    [
+        {"elastic_spacing": 1},
+        {"elastic": (5.0, 1.0)},
+        {"elastic": (1.0, 30.0)},
+        {"gamma": (-1.0, 1.0)},
+        {"noise": -0.1},
+    ],
+)
+def test_bad_magnitudes_are_refused_by_name(magnitudes):
+    (name,) = magnitudes
+    with pytest.raises(ArgumentError, match=f"`{name}`"):
+        Magnitudes(**magnitudes)

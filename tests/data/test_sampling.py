@@ -22,7 +22,7 @@ def volume(name="one", shape=(4, 20, 24), seed=0, dtype=np.uint64):
 
 
 def same(first, second):
-    return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+    return np.array_equal(first.raw, second.raw) and np.array_equal(first.labels, second.labels)
 
 
 @pytest.mark.parametrize("patch_shape", [(8, 6), (2, 8, 6)])

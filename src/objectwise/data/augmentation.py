@@ -7,8 +7,10 @@ float32, which holds every integer up to 2^24 exactly, more objects than a patch
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,21 +26,47 @@ from monai.transforms.intensity.dictionary import (
 from monai.transforms.spatial.array import Rotate90
 from monai.transforms.spatial.dictionary import Rand2DElasticd, RandFlipd, RandRotate90d
 from monai.transforms.transform import MapTransform, RandomizableTransform
+from numpy.typing import NDArray
 from torch import Tensor
 
-from objectwise.data.sampling import Patch, compact_labels
+from objectwise.checks import check_positive, check_whole_number
+from objectwise.data.defects import Defects
+from objectwise.data.sampling import TRUTH, Patch, compact_labels
 from objectwise.errors import ArgumentError
 
-KEYS = ("raw", "labels")
-
-ELASTIC_SPACING = 24
-"""Voxels between the control points of the elastic field: somewhat larger than a small neurite."""
-ELASTIC_MAGNITUDE = (1.0, 4.0)
-"""Voxels that a control point moves at most; well below half the spacing, so the field never folds."""
-BRIGHTNESS, CONTRAST, GAMMA, NOISE = 0.15, 0.3, (0.75, 1.33), 0.05
-"""Largest shift, relative change about the mean, exponent, and noise (standard deviation) for raw in 0..1."""
+KEYS = ("raw", *TRUTH)
 
 Data = dict[Hashable, Tensor]
+
+
+@dataclass(frozen=True)
+class Magnitudes:
+    """How much an augmentation changes where it does."""
+
+    elastic_spacing: int = 24
+    """Voxels between the control points of the elastic field: somewhat larger than a small neurite."""
+    elastic: tuple[float, float] = (1.0, 4.0)
+    """Voxels that a control point moves at most, drawn between the two; well below half the spacing, so that
+    the field never folds."""
+    brightness: float = 0.15
+    """Largest shift of raw in 0..1."""
+    contrast: float = 0.3
+    """Largest relative change about the mean."""
+    gamma: tuple[float, float] = (0.75, 1.33)
+    """Exponents."""
+    noise: float = 0.05
+    """Standard deviation."""
+
+    def __post_init__(self) -> None:
+        check_whole_number(self.elastic_spacing, least=2, name="elastic_spacing")
+        for name in ("brightness", "contrast", "noise"):
+            check_positive(getattr(self, name), name=name, or_zero=True)
+        for name, limit in (("elastic", self.elastic_spacing / 2), ("gamma", math.inf)):
+            low, high = getattr(self, name)
+            if not 0 <= low <= high < limit:
+                raise ArgumentError(
+                    f"`{name}` must ascend from 0 and stay below {limit:g}, got {(low, high)}"
+                )
 
 
 class PatchAugmentation:
@@ -59,6 +87,9 @@ class PatchAugmentation:
         Probability of a change of brightness, of contrast, of gamma, and of noise, each for itself.
     missing_section : float, 0..1
         Probability that a section is black, for each section of a 3-D patch; its labels stay.
+    magnitudes : Magnitudes
+    defects : Defects
+        Of single sections, after all others.
 
     Raises
     ------
@@ -75,6 +106,8 @@ class PatchAugmentation:
         elastic: float = 0.2,
         intensity: float = 0.5,
         missing_section: float = 0.0,
+        magnitudes: Magnitudes | None = None,
+        defects: Defects | None = None,
     ) -> None:
         if dimensions not in (2, 3):
             raise ArgumentError(f"`dimensions` must be 2 or 3, got {dimensions}")
@@ -90,18 +123,23 @@ class PatchAugmentation:
         for name, probability in probabilities.items():
             if not 0 <= probability <= 1:
                 raise ArgumentError(f"`{name}` must be a probability in 0..1, got {probability}")
-        transforms: list[Any] = [RandFlipd(KEYS, prob=flip, spatial_axis=axis) for axis in range(dimensions)]
+        magnitudes = Magnitudes() if magnitudes is None else magnitudes
+        transforms: list[Any] = [
+            RandFlipd(KEYS, prob=flip, spatial_axis=axis, allow_missing_keys=True)
+            for axis in range(dimensions)
+        ]
         transforms += [
             QuarterTurnsd(KEYS, prob=rotate),
-            InPlaneElasticd(KEYS, prob=elastic),
-            RandScaleIntensityFixedMeand("raw", factors=CONTRAST, prob=intensity),
-            RandShiftIntensityd("raw", offsets=BRIGHTNESS, prob=intensity),
+            InPlaneElasticd(KEYS, prob=elastic, magnitudes=magnitudes),
+            RandScaleIntensityFixedMeand("raw", factors=magnitudes.contrast, prob=intensity),
+            RandShiftIntensityd("raw", offsets=magnitudes.brightness, prob=intensity),
             ClipToUnitd("raw"),
-            RandAdjustContrastd("raw", gamma=GAMMA, prob=intensity),
-            RandGaussianNoised("raw", std=NOISE, prob=intensity),
+            RandAdjustContrastd("raw", gamma=magnitudes.gamma, prob=intensity),
+            RandGaussianNoised("raw", std=magnitudes.noise, prob=intensity),
             ClipToUnitd("raw"),
             MissingSectionsd("raw", prob=missing_section),
         ]
+        self._defects = Defects() if defects is None else defects
         self._compose = Compose(transforms)
         # One generator for all: seeding it anew costs microseconds, a generator per transform milliseconds.
         self._state = np.random.RandomState(0)
@@ -110,18 +148,30 @@ class PatchAugmentation:
                 transform.set_random_state(state=self._state)
 
     def __call__(self, patch: Patch, seed: int) -> Patch:
-        """Return the changed patch: raw (1, *spatial) float32 in 0..1, labels (*spatial) int64.
+        """Return the changed patch: raw (channels, *spatial) float32 in 0..1, the truth moved along.
 
-        The ids are among those of `patch`, or compact where those were large.
+        The ids of a patch are among its own, or compact where those were large.
         """
-        labels = patch.labels if patch.labels.max() <= patch.labels.size else compact_labels(patch.labels)
         self._state.seed(seed)
-        data: Data = {"raw": torch.from_numpy(patch.raw), "labels": torch.from_numpy(labels[None])}
+        data: Data = {"raw": torch.from_numpy(patch.raw)}
+        for name, array in patch.arrays().items():
+            small = array if array.max() <= array.size else compact_labels(array)
+            data[name] = torch.from_numpy(small)
         with _without_metadata():
             data = self._compose(data)
-        return Patch(
-            np.ascontiguousarray(data["raw"].numpy()), np.ascontiguousarray(data["labels"][0].numpy())
-        )
+        raw = np.ascontiguousarray(data["raw"].numpy())
+        if not self._defects.are_none:
+            raw = self._with_defects(raw)
+        truth = {
+            name: np.ascontiguousarray(data[name].numpy() if part.ndim == raw.ndim else data[name][0].numpy())
+            for name, part in patch.truth.items()
+        }
+        return Patch(raw, truth)
+
+    def _with_defects(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
+        sections = raw if raw.ndim == 4 else raw[:, None]
+        generator = np.random.default_rng(int(self._state.randint(2**31)))
+        return self._defects(sections, generator).reshape(raw.shape)
 
 
 @contextmanager
@@ -139,7 +189,7 @@ class _Together(RandomizableTransform, MapTransform):
     """Base of the transforms below: (1, *spatial) tensors in, the same shape and dtype out."""
 
     def __init__(self, keys: Sequence[str] | str, prob: float) -> None:
-        MapTransform.__init__(self, keys)
+        MapTransform.__init__(self, keys, allow_missing_keys=True)
         RandomizableTransform.__init__(self, prob)
 
 
@@ -150,7 +200,8 @@ class QuarterTurnsd(_Together):
         super().__init__(keys, prob)
         # Turns of a volume in its section plane are those of its sections.
         self._quarters = {
-            n: RandRotate90d(keys, prob=1.0, max_k=3, spatial_axes=(n - 2, n - 1)) for n in (2, 3)
+            n: RandRotate90d(keys, prob=1.0, max_k=3, spatial_axes=(n - 2, n - 1), allow_missing_keys=True)
+            for n in (2, 3)
         }
         self._half = {n: Rotate90(k=2, spatial_axes=(n - 2, n - 1)) for n in (2, 3)}
 
@@ -176,20 +227,21 @@ class QuarterTurnsd(_Together):
 
 
 class InPlaneElasticd(_Together):
-    """Deform the last two axes by one smooth random field, raw linearly and labels by nearest neighbour.
+    """Deform the last two axes by one smooth random field, raw linearly and the truth by nearest neighbour.
 
     MONAI's own transform resamples by the identity where it does nothing; this one leaves the data alone.
     """
 
-    def __init__(self, keys: tuple[str, str], prob: float) -> None:
+    def __init__(self, keys: Sequence[str], prob: float, magnitudes: Magnitudes) -> None:
         super().__init__(keys, prob)
         self._elastic = Rand2DElasticd(
             keys,
-            spacing=(ELASTIC_SPACING, ELASTIC_SPACING),
-            magnitude_range=ELASTIC_MAGNITUDE,
+            spacing=(magnitudes.elastic_spacing,) * 2,
+            magnitude_range=magnitudes.elastic,
             prob=1.0,
-            mode=("bilinear", "nearest"),
+            mode=tuple("bilinear" if key == "raw" else "nearest" for key in keys),
             padding_mode="reflection",
+            allow_missing_keys=True,
         )
 
     def set_random_state(self, seed: int | None = None, state: Any = None) -> InPlaneElasticd:

@@ -7,13 +7,14 @@ patches do not depend on how many processes load them, in which order, or where 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.checks import check_labels, check_same_shape
+from objectwise.checks import check_labels
+from objectwise.data.balance import Balance, Places
 from objectwise.data.intensity import normalise_raw, raw_range
 from objectwise.errors import ArgumentError, ShapeError
 
@@ -24,21 +25,54 @@ TRIES = 50
 _CORNER_STREAM, _AUGMENTATION_STREAM = 0, 1
 
 
+TRUTH = ("labels", "classes", "ignore", "unlabelled")
+"""What may be known of a volume beside its raw image."""
+
+
 class LabelledVolume(NamedTuple):
-    """A raw volume and its labels, both (z, y, x), or (y, x) for 2-D patches."""
+    """A raw volume and what is known of it: (z, y, x), or (y, x) for 2-D patches, or channels in front."""
 
     name: str
     raw: NDArray[Any]
-    labels: NDArray[Any]
+    labels: NDArray[Any] | None = None
+    """Ids of objects, 0 for background."""
+    classes: NDArray[Any] | None = None
+    """Class labels, or a mask for each structure."""
+    ignore: NDArray[np.bool_] | None = None
+    """True where the truth is unknown."""
+    unlabelled: NDArray[np.bool_] | None = None
+    """True outside all objects where nothing is resolved into objects."""
+
+    def truth(self) -> dict[str, NDArray[Any]]:
+        """Return what there is beside the raw image, by name."""
+        return {name: getattr(self, name) for name in TRUTH if getattr(self, name) is not None}
+
+    def foreground(self) -> NDArray[Any]:
+        """Return an array that is not 0 where an object or a class is, (z, y, x)."""
+        array = self.classes if self.labels is None else self.labels
+        assert array is not None
+        return array if array.ndim == 3 else np.asarray(array.any(0))
 
 
 class Patch(NamedTuple):
     """Training data cut from one volume."""
 
     raw: NDArray[np.float32]
-    """(1, *patch_shape) float32, 0..1."""
-    labels: NDArray[np.int64]
-    """(*patch_shape) int64: 0 is background, the patch's objects are 1..n in the order of their ids."""
+    """(channels, *patch_shape) float32, 0..1."""
+    truth: Mapping[str, NDArray[Any]]
+    """What the volume has of `labels`, `classes`, `ignore` and `unlabelled`, with its channels in front
+    where it has any. Labels are int64: 0 is background, the patch's objects are 1..n in the order of their
+    ids."""
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The ids."""
+        return self.truth["labels"]
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the truth, each part (channels, *patch_shape)."""
+        ndim = self.raw.ndim
+        return {name: part if part.ndim == ndim else part[None] for name, part in self.truth.items()}
 
 
 class Position(NamedTuple):
@@ -55,9 +89,10 @@ Augmentation = Callable[[Patch, int], Patch]
 class PatchSampler:
     """All patches of a seed, by number; a map-style data set for a data loader.
 
-    Every position of every volume is equally likely, so large volumes give more patches. A patch with a
-    labelled fraction below `minimum_foreground` is drawn again, at most 50 times; then the fullest of the
-    corners drawn is taken, so no draw is endless and none depends on another.
+    Every position of every volume is equally likely, so large volumes give more patches, unless `balance`
+    says otherwise. A patch with a labelled fraction below `minimum_foreground`, or with too few objects, is
+    drawn again, at most 50 times; then the fullest of the corners drawn is taken, so no draw is endless and
+    none depends on another.
 
     Parameters
     ----------
@@ -67,18 +102,20 @@ class PatchSampler:
         Two numbers cut single sections from the stacks.
     seed : int, >= 0
     minimum_foreground : float, 0..1
-        Least fraction of voxels with a label other than 0.
+        Least fraction of voxels with a label or a class other than 0.
+    balance : Balance, optional
+        Which objects or classes patches are drawn around, and how many objects they hold.
     augmentation : callable, optional
         Called with the patch and a seed made from (seed, i).
 
     Raises
     ------
     ShapeError
-        If raw and labels differ in shape, or a volume is smaller than the patch.
+        If the arrays of a volume differ in shape, or a volume is smaller than the patch.
     DtypeError
         If labels are not integers.
     ArgumentError
-        If a volume has no patch with enough labelled voxels.
+        If a volume has no patch with enough labelled voxels, or nothing to balance.
     """
 
     def __init__(
@@ -88,6 +125,7 @@ class PatchSampler:
         *,
         seed: int,
         minimum_foreground: float = 0.0,
+        balance: Balance | None = None,
         augmentation: Augmentation | None = None,
     ) -> None:
         if not volumes:
@@ -97,9 +135,11 @@ class PatchSampler:
         self.patch_shape = tuple(int(length) for length in patch_shape)
         self.seed = seed
         self.minimum_foreground = minimum_foreground
+        self.balance = Balance() if balance is None else balance
         self._augmentation = augmentation
         self._window = (1,) * (3 - len(self.patch_shape)) + self.patch_shape
         self._volumes = [self._checked(volume) for volume in volumes]
+        self._places = Places.of(self._volumes, self.balance)
         self._ranges = [raw_range(volume.raw) for volume in self._volumes]
         positions = [math.prod(self._n_corners(volume)) for volume in self._volumes]
         self._volume_ends = np.cumsum(positions)
@@ -107,13 +147,13 @@ class PatchSampler:
     def position(self, index: int) -> Position:
         """Return where patch number `index` lies."""
         generator = np.random.default_rng([self.seed, index, _CORNER_STREAM])
-        best, best_fraction = self._draw(generator)
+        best, best_share = self._draw(generator)
         for _ in range(TRIES - 1):
-            if best_fraction >= self.minimum_foreground:
+            if best_share >= 1:
                 break
-            candidate, fraction = self._draw(generator)
-            if fraction > best_fraction:
-                best, best_fraction = candidate, fraction
+            candidate, share = self._draw(generator)
+            if share > best_share:
+                best, best_share = candidate, share
         return best
 
     def __getitem__(self, index: int) -> Patch:
@@ -121,27 +161,51 @@ class PatchSampler:
         position = self.position(index)
         box = self._box(position)
         volume = self._volumes[position.volume]
-        raw = normalise_raw(volume.raw[box], self._ranges[position.volume])
-        patch = Patch(
-            raw.reshape(1, *self.patch_shape),
-            compact_labels(volume.labels[box].reshape(self.patch_shape)),
-        )
+        raw = normalise_raw(_cut(volume.raw, box), self._ranges[position.volume])
+        truth = {
+            name: _cut(array, box).reshape(*array.shape[:-3], *self.patch_shape)
+            for name, array in volume.truth().items()
+        }
+        if "labels" in truth:
+            truth["labels"] = compact_labels(truth["labels"])
+        patch = Patch(raw.reshape(-1, *self.patch_shape), truth)
         if self._augmentation is None:
             return patch
         generator = np.random.default_rng([self.seed, index, _AUGMENTATION_STREAM])
         return self._augmentation(patch, int(generator.integers(2**32)))
 
     def _draw(self, generator: np.random.Generator) -> tuple[Position, float]:
+        """Return a position, and how far it comes up to what is asked of a patch, 1 being enough."""
+        position = self._around_a_place(generator) if self._places is not None else None
+        if position is None:
+            position = self._anywhere(generator)
+        volume, box = self._volumes[position.volume], self._box(position)
+        share = 1.0
+        if self.minimum_foreground > 0:
+            filled = volume.foreground()[box]
+            share = np.count_nonzero(filled) / filled.size / self.minimum_foreground
+        if self.balance.minimum_objects and volume.labels is not None:
+            share = min(share, self.balance.share_of_objects(_cut(volume.labels, box)))
+        return position, share
+
+    def _anywhere(self, generator: np.random.Generator) -> Position:
         flat = int(generator.integers(self._volume_ends[-1]))
         number = int(np.searchsorted(self._volume_ends, flat, side="right"))
         first = int(self._volume_ends[number - 1]) if number else 0
-        volume = self._volumes[number]
-        corner = tuple(int(i) for i in np.unravel_index(flat - first, self._n_corners(volume)))
-        position = Position(number, corner)
-        if self.minimum_foreground == 0:
-            return position, 1.0
-        labels = volume.labels[self._box(position)]
-        return position, np.count_nonzero(labels) / labels.size
+        corners = self._n_corners(self._volumes[number])
+        return Position(number, tuple(int(i) for i in np.unravel_index(flat - first, corners)))
+
+    def _around_a_place(self, generator: np.random.Generator) -> Position | None:
+        assert self._places is not None
+        place = self._places.draw(generator)
+        if place is None:
+            return None
+        corners = self._n_corners(self._volumes[place.volume])
+        corner = tuple(
+            int(np.clip(voxel - generator.integers(length), 0, last - 1))
+            for voxel, length, last in zip(place.corner, self._window, corners, strict=True)
+        )
+        return Position(place.volume, corner)
 
     def _box(self, position: Position) -> tuple[slice, ...]:
         return tuple(
@@ -150,30 +214,50 @@ class PatchSampler:
 
     def _n_corners(self, volume: LabelledVolume) -> tuple[int, ...]:
         return tuple(
-            length - window + 1 for length, window in zip(volume.raw.shape, self._window, strict=True)
+            length - window + 1 for length, window in zip(volume.raw.shape[-3:], self._window, strict=True)
         )
 
     def _checked(self, volume: LabelledVolume) -> LabelledVolume:
-        name, raw, labels = volume
-        check_labels(labels, name=f"labels of {name}")
-        check_same_shape(raw, labels, names=(f"raw of {name}", f"labels of {name}"))
+        name, raw = volume.name, volume.raw
         if raw.ndim == 2 and len(self.patch_shape) == 2:
-            raw, labels = raw[None], labels[None]
-        if raw.ndim != 3:
+            raw = raw[None]
+        if raw.ndim not in (3, 4):
             raise ShapeError(f"`raw of {name}` must have the axes z, y, x, got shape {raw.shape}")
-        if any(length < window for length, window in zip(raw.shape, self._window, strict=True)):
+        truth: dict[str, NDArray[Any]] = {}
+        for key, given in volume.truth().items():
+            if key in ("labels", "classes"):
+                check_labels(given, name=f"{key} of {name}")
+            array = given[None] if given.ndim == 2 and len(self.patch_shape) == 2 else given
+            if array.shape[-3:] != raw.shape[-3:] or array.ndim not in (3, 4):
+                raise ShapeError(
+                    f"`raw of {name}` and `{key} of {name}` must have the same shape, "
+                    f"got {volume.raw.shape} and {array.shape}"
+                )
+            truth[key] = array
+        if any(length < window for length, window in zip(raw.shape[-3:], self._window, strict=True)):
             raise ShapeError(
                 f"`patch_shape` must fit in every volume, got {self.patch_shape} for {name} of shape "
                 f"{volume.raw.shape}; take a smaller patch or leave the volume out"
             )
-        fullest = largest_foreground(labels, self._window) if self.minimum_foreground > 0 else 1.0
+        checked = LabelledVolume(name, raw, **truth)
+        if self.minimum_foreground > 0:
+            self._check_foreground(checked)
+        return checked
+
+    def _check_foreground(self, volume: LabelledVolume) -> None:
+        fullest = largest_foreground(volume.foreground(), self._window)
         if fullest < self.minimum_foreground:
             raise ArgumentError(
                 f"`minimum_foreground` must be reached by some patch of every volume, got "
-                f"{self.minimum_foreground} where the fullest patch of {name} has {fullest:.3g}; "
+                f"{self.minimum_foreground} where the fullest patch of {volume.name} has {fullest:.3g}; "
                 "lower it, or check that these are the volume's labels"
             )
-        return LabelledVolume(name, raw, labels)
+
+
+def _cut(array: NDArray[Any], box: tuple[slice, ...]) -> NDArray[Any]:
+    """Return a box of the last axes."""
+    index: Any = (..., *box)
+    return np.asarray(array[index])
 
 
 def compact_labels(labels: NDArray[Any]) -> NDArray[np.int64]:
