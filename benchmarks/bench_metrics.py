@@ -1,4 +1,4 @@
-"""Contingency table, VOI and Rand against scikit-image; seeded watershed against bioimage-cpp."""
+"""Contingency table, VOI and Rand against scikit-image; sums of tables; seeded watershed against bioimage-cpp."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.metrics import adapted_rand_error, contingency_table, variation_of_information
 
+from bench_malis import Claim, table
 from harness import Row, compare, report
 from objectwise.graph import Neighborhood
-from objectwise.metrics import ContingencyTable, evaluate
+from objectwise.metrics import ContingencyTable, evaluate, evaluate_sections
+from objectwise.pipeline import StackScores, score_stack
 from objectwise.segmentation import seeded_watershed, threshold_components
 
 Labels = NDArray[np.int64]
@@ -75,6 +77,59 @@ def bench_scores(case: str, truth: Labels, segmentation: Labels) -> list[Row]:
     ]
 
 
+def bench_stack(case: str, truth: Labels, segmentation: Labels) -> list[Row]:
+    """Time the scores of a volume and of its sections, each voxel counted once or twice."""
+    both = {"truth": truth, "segmentation": segmentation}
+    rivals = {
+        "score_stack": lambda: score_stack(**both, dimensions=3),
+        "evaluate and evaluate_sections": lambda: StackScores(evaluate(**both), evaluate_sections(**both)),
+    }
+
+    def agree(once: StackScores, twice: StackScores) -> None:
+        assert once == twice
+
+    return compare(f"volume and sections, {case}", rivals, agree=agree)
+
+
+def blocks(n: int) -> list[ContingencyTable]:
+    """Return the tables of n blocks of 32^3, each with ids of its own and some of its neighbours'."""
+    tables = []
+    for i in range(n):
+        rng = np.random.default_rng(i)
+        truth, segmentation = (
+            rng.integers(40 * i, 40 * i + 60, (32, 32, 4)).repeat(8, axis=2) for _ in range(2)
+        )
+        tables.append(ContingencyTable.from_labels(truth=truth, segmentation=segmentation))
+    return tables
+
+
+def bench_sums(fewest: int = 50, most: int = 800) -> tuple[list[Row], list[Claim]]:
+    """Time sums of few and of many tables, whose rows are as many times as many."""
+
+    def agree(summed: ContingencyTable, merged: ContingencyTable) -> None:
+        assert summed == merged
+
+    rows = []
+    for n in (fewest, 400, most):
+        tables = blocks(n)
+        rivals = {
+            "sum": lambda tables=tables: sum(tables, start=ContingencyTable.empty()).counts,
+            "ContingencyTable.merged": lambda tables=tables: ContingencyTable.merged(tables).counts,
+        }
+        agree(sum(tables, start=ContingencyTable.empty()), ContingencyTable.merged(tables))
+        rows += compare(f"sum of {n} tables", rivals, agree=np.testing.assert_array_equal)
+    times = {(row.case, row.rival): min(row.seconds) for row in rows}
+    return rows, [
+        Claim(
+            f"{name}: time a table, {most} tables against {fewest}",
+            times[f"sum of {most} tables", name] / times[f"sum of {fewest} tables", name] * fewest / most,
+            2,
+            "x",
+        )
+        for name in ("sum", "ContingencyTable.merged")
+    ]
+
+
 def bench_watershed(shape: tuple[int, ...]) -> list[Row]:
     """Time the watershed on distinct random affinities, seeds included."""
     from bioimage_cpp.segmentation import watershed_from_affinities
@@ -103,8 +158,11 @@ def main() -> None:
         shape = (size,) * 3
         rows += bench_scores(f"{size}^3 cells", cells(shape, n_cells, 0), cells(shape, n_cells, 1))
     rows += bench_scores("128^3 noise", noise((128,) * 3, 300, 0), noise((128,) * 3, 300, 1))
-    rows += bench_watershed((96, 96, 96))
-    report("metrics", rows, packages=("numpy", "numba", "scikit-image", "bioimage-cpp"))
+    rows += bench_stack("128^3 cells", cells((128,) * 3, 400, 0), cells((128,) * 3, 400, 1))
+    sums, growth = bench_sums()
+    rows += [*sums, *bench_watershed((96, 96, 96))]
+    packages = ("numpy", "numba", "scikit-image", "bioimage-cpp")
+    report("metrics", rows, packages=packages, figures=table(growth))
 
 
 if __name__ == "__main__":

@@ -193,10 +193,10 @@ def markdown(name: str, rows: list[Row], facts: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def report(name: str, rows: list[Row], *, packages: tuple[str, ...]) -> None:
-    """Print the table and write it, and the raw times as JSON, to `benchmarks/results`."""
+def report(name: str, rows: list[Row], *, packages: tuple[str, ...], figures: str = "") -> None:
+    """Print the table, and figures made of it, and write both, and the raw times as JSON, to the results."""
     facts = environment(*packages)
-    table = markdown(name, rows, facts)
+    table = markdown(name, rows, facts) + (f"\n{figures}" if figures else "")
     RESULTS.mkdir(exist_ok=True)
     _write(RESULTS / f"{name}.md", table)
     _write(RESULTS / f"{name}.json", json.dumps(facts | {"rows": [asdict(row) for row in rows]}, indent=1))
