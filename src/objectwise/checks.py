@@ -83,11 +83,20 @@ def check_affinities(affinities: object, *, name: str = "affinities") -> AnyArra
     return array
 
 
+def check_unmasked(array: AnyArray, *, name: str) -> None:
+    """Refuse masked arrays, whose masks NumPy's functions drop in silence."""
+    if isinstance(array, np.ma.MaskedArray):
+        raise DtypeError(
+            f"`{name}` must be a plain numpy array, got a masked one; fill it with .filled(value), and pass "
+            "what is unknown as the function has it (a mask, an ignored label)"
+        )
+
+
 def check_finite(array: AnyArray, *, name: str) -> None:
     """Require every value to be finite; the message names the first that is not."""
     # One sum is finite only if all values are, and much cheaper than a mask.
     with np.errstate(invalid="ignore", over="ignore"):
-        total = np.sum(array, dtype=np.float64)
+        total = np.sum(array)  # in their own precision: float64 would take several times as long
     if np.isfinite(total):
         return
     bad = ~np.isfinite(array)
@@ -115,6 +124,7 @@ def check_mask(mask: object, *, name: str, like: AnyArray, like_name: str) -> No
     if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
         came = f"dtype {mask.dtype}" if isinstance(mask, np.ndarray) else type(mask).__name__
         raise DtypeError(f"`{name}` must be a numpy array of bool, got {came}")
+    check_unmasked(mask, name=name)
     check_same_shape(mask, like, names=(name, like_name))
 
 
@@ -183,14 +193,22 @@ def check_pairs(pairs: object, *, n_voxels: int, name: str = "pairs") -> NDArray
 
 def check_spacing(spacing: object, *, ndim: int, name: str = "spacing") -> tuple[float, ...]:
     """Return one positive size per spatial axis; None stands for 1 on each."""
-    if spacing is None:
-        return (1.0,) * ndim
+    return (1.0,) * ndim if spacing is None else _sizes(spacing, (ndim,), name)
+
+
+def check_some_spacing(spacing: object, *, name: str = "spacing") -> tuple[float, ...] | None:
+    """Return positive sizes, or None, before it is known how many spatial axes there will be."""
+    return None if spacing is None else _sizes(spacing, (2, 3), name)
+
+
+def _sizes(spacing: object, ndims: tuple[int, ...], name: str) -> tuple[float, ...]:
     try:
         sizes = np.asarray(spacing, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise DtypeError(f"`{name}` must hold numbers, got {spacing!r}") from error
-    if sizes.shape != (ndim,):
-        raise ShapeError(f"`{name}` must have one number per spatial axis ({ndim}), got {spacing!r}")
+    if sizes.ndim != 1 or sizes.size not in ndims:
+        axes = " or ".join(map(str, ndims))
+        raise ShapeError(f"`{name}` must have one number per spatial axis ({axes}), got {spacing!r}")
     if not (np.isfinite(sizes).all() and (sizes > 0).all()):
         raise ArgumentError(f"`{name}` must be positive and finite, got {spacing!r}")
     return tuple(float(size) for size in sizes)
@@ -266,4 +284,5 @@ def _check_byte_order(array: AnyArray, name: str) -> None:
 def _require_array(value: object, name: str) -> AnyArray:
     if not isinstance(value, np.ndarray):
         raise DtypeError(f"`{name}` must be a numpy array, got {type(value).__name__}")
+    check_unmasked(value, name=name)
     return value

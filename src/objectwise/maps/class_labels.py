@@ -15,6 +15,7 @@ from objectwise.checks import (
     check_labels,
     check_not_empty,
     check_spacing,
+    check_unmasked,
     first_position,
 )
 from objectwise.errors import ArgumentError, DtypeError, ShapeError
@@ -98,6 +99,9 @@ def as_array(labels: object) -> tuple[Array, Callable[[Array], Any]]:
     """
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(labels, torch.Tensor):
+        if labels.layout != torch.strided or labels.is_nested:
+            came = "a nested tensor" if labels.is_nested else f"layout {labels.layout}"
+            raise DtypeError(f"`labels` must be a dense tensor, got {came}; pass labels.to_dense()")
         device = labels.device
         values = labels.detach().cpu()
         if values.dtype == torch.bfloat16:  # NumPy has none
@@ -105,6 +109,7 @@ def as_array(labels: object) -> tuple[Array, Callable[[Array], Any]]:
         return np.asarray(values.numpy()), lambda maps: torch.from_numpy(maps).to(device)
     if not isinstance(labels, np.ndarray):
         raise DtypeError(f"`labels` must be a numpy array or a torch.Tensor, got {type(labels).__name__}")
+    check_unmasked(labels, name="labels")
     return labels, lambda maps: maps
 
 

@@ -7,13 +7,13 @@ from types import MappingProxyType
 
 from torch import Tensor
 
-from objectwise.checks import check_choice
+from objectwise.checks import check_choice, check_some_spacing
 from objectwise.errors import ArgumentError
 from objectwise.losses.instances.cell_sums import cell_sums
 from objectwise.losses.instances.corrected import Rows, with_empty
 from objectwise.losses.instances.crops import losses_of
 from objectwise.losses.instances.inputs import Foreground
-from objectwise.losses.instances.options import InnerLoss, checked_sizes
+from objectwise.losses.instances.options import InnerLoss
 from objectwise.losses.instances.region_loss import RegionLoss, RegionTerms
 from objectwise.losses.instances.regions import (
     Partition,
@@ -83,7 +83,7 @@ class CCDiceLoss(RegionLoss):
         if empty_loss is not None:
             check_choice(empty_loss, EMPTY_LOSSES, name="empty_loss")
         self.empty_loss = "cross_entropy" if empty_loss is None else empty_loss
-        self.spacing = checked_sizes(spacing)
+        self.spacing = check_some_spacing(spacing)
 
     def forward(
         self,

@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from objectwise.checks import check_choice
+from objectwise.checks import check_choice, check_some_spacing
 from objectwise.errors import ArgumentError
 from objectwise.losses.instances.batch import batch_cells
 from objectwise.losses.instances.cell_sums import cell_sums
@@ -24,7 +24,6 @@ from objectwise.losses.instances.options import (
     OriginalOptions,
     check_shared_options,
     checked_loss,
-    checked_sizes,
     checked_weights,
     corrected_options,
     original_options,
@@ -72,7 +71,7 @@ class _InstanceLossBase(nn.Module):
             "center_loss": checked_loss(center_loss, "center_loss"),
             "empty_loss": empty_loss,
             "connectivity": connectivity,
-            "spacing": checked_sizes(spacing),
+            "spacing": check_some_spacing(spacing),
             "minimum_size": minimum_size,
             "max_components": max_components,
             "keep": keep,

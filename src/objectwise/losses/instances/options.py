@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-import numpy as np
 from torch import Tensor
 
-from objectwise.checks import check_bool, check_choice, check_positive, check_spacing
+from objectwise.checks import check_bool, check_choice, check_positive
 from objectwise.errors import ArgumentError
 from objectwise.losses.inputs import SCALAR_REDUCTIONS
 from objectwise.losses.instances.batch import Selection
@@ -167,10 +166,3 @@ def checked_weights(weights: Mapping[str, float] | None, defaults: Mapping[str, 
     if not any(every.values()):
         raise ArgumentError("`weights` must leave at least one term, got 0 for all of them")
     return {name: float(weight) for name, weight in every.items()}
-
-
-def checked_sizes(spacing: Sequence[float] | None) -> tuple[float, ...] | None:
-    """Return the size of a voxel before it is known how many axes there will be."""
-    if spacing is None:
-        return None
-    return check_spacing(spacing, ndim=3 if np.size(spacing) > 2 else 2)
