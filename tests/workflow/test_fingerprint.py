@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objectwise.data import write_volume
+from objectwise.data import read_in_parts, write_volume
 from objectwise.errors import ArgumentError
 from objectwise.workflow.fingerprint import InputDigests, fingerprint, first_difference
+
+SMALL_PARTS = partial(read_in_parts, most=32 * 3 * 3 * 4)
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -78,22 +83,51 @@ def test_one_voxel_the_sections_and_the_voxel_size_matter(tmp_path: Path):
     assert len(found) == 5
 
 
-def test_long_stack_read_in_parts_is_one_content(tmp_path: Path):
+def test_long_stack_read_in_parts_is_one_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     array = np.random.default_rng(0).integers(0, 255, (70, 3, 3)).astype(np.uint8)
     write_volume(tmp_path / "a.tif", array)
     write_volume(f"{tmp_path}/a.h5:raw", np.pad(array, ((2, 3), (0, 0), (0, 0))))
     whole = InputDigests().of_volume(f"{tmp_path}/a.tif", None)
+    monkeypatch.setattr("objectwise.workflow.fingerprint.read_in_parts", SMALL_PARTS)
+    assert InputDigests().of_volume(f"{tmp_path}/a.tif", None) == whole
     array[69, 2, 2] ^= 1
     write_volume(tmp_path / "b.tif", array)
     assert InputDigests().of_volume(f"{tmp_path}/b.tif", None) != whole
 
 
-def test_bad_voxel_deep_in_a_stack_is_named_from_where_its_part_begins(tmp_path: Path):
+def test_bad_voxel_deep_in_a_stack_is_named_from_where_its_part_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("objectwise.workflow.fingerprint.read_in_parts", SMALL_PARTS)
     array = np.ones((70, 3, 3), np.float32)
     array[40, 1, 2] = np.inf
     write_volume(f"{tmp_path}/a.h5:raw", array)
     with pytest.raises(ArgumentError, match=r"got inf at \(8, 1, 2\), counted from section 32"):
         InputDigests().of_volume(f"{tmp_path}/a.h5:raw", None)
+
+
+def test_compressed_file_is_decompressed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_volume(tmp_path / "a.nii.gz", np.ones((100, 3, 3), np.uint8))
+    monkeypatch.setattr("objectwise.workflow.fingerprint.read_in_parts", SMALL_PARTS)
+    opened = []
+    original = gzip.open
+    monkeypatch.setattr(gzip, "open", lambda *what: opened.append(what) or original(*what))
+    InputDigests().of_volume(f"{tmp_path}/a.nii.gz", None)
+    assert len(opened) == 1
+
+
+def test_chunk_of_a_zarr_that_was_written_again_is_noticed(tmp_path: Path):
+    write_volume(tmp_path / "a.zarr", np.ones((40, 3, 3), np.uint8))
+    digests = InputDigests()
+    first = digests.of_volume(f"{tmp_path}/a.zarr", None)
+    array = zarr.open_array(str(tmp_path / "a.zarr"))
+    array[39, 0, 0] = 2
+    assert digests.of_volume(f"{tmp_path}/a.zarr", None) != first
+
+
+def test_missing_file_is_named(tmp_path: Path):
+    with pytest.raises(ArgumentError, match=r"a\.pt cannot be read: No such file"):
+        InputDigests().of_file(tmp_path / "a.pt")
 
 
 def test_memory_saves_reading_until_the_file_changes(tmp_path: Path, monkeypatch):

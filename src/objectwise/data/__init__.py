@@ -10,11 +10,12 @@ from objectwise.data.volumes import (
     VolumeInfo,
     check_pair,
     describe_volume,
+    read_in_parts,
     read_labels,
     read_volume,
-    volume_exists,
-    write_volume,
+    volume_files,
 )
+from objectwise.data.writing import volume_exists, write_volume
 
 if TYPE_CHECKING:
     from objectwise.data.augmentation import PatchAugmentation
@@ -36,9 +37,11 @@ __all__ = [
     "neuropil_phantom",
     "normalise_raw",
     "raw_range",
+    "read_in_parts",
     "read_labels",
     "read_volume",
     "volume_exists",
+    "volume_files",
     "write_volume",
 ]
 

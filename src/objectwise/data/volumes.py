@@ -1,4 +1,4 @@
-"""Volumes on disk: one way to read, describe and write raw images and labels in every format.
+"""Volumes on disk: one way to read and describe raw images and labels in every format.
 
 A location is a file, or a file and a path inside it: `file.h5:volumes/raw`, `stack.tif`, `section.png`, a
 folder of PNGs (one section each, sorted naturally), `scan.nii`, `scan.nii.gz`, `volume.zarr:raw`. In memory
@@ -8,8 +8,10 @@ unit, in the order of the axes; a format that states none gives 1 and 0.
 
 from __future__ import annotations
 
+import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,14 +20,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectwise.checks import check_labels, first_position
-from objectwise.data.formats.common import Format, Header, Location, is_default, one_sentence, parse_location
+from objectwise.data.formats import format_of
+from objectwise.data.formats.common import (
+    Header,
+    Location,
+    Opened,
+    Sections,
+    is_default,
+    one_sentence,
+    parse_location,
+)
 from objectwise.errors import ArgumentError, DtypeError, ShapeError, VolumeError
 
 AnyArray = NDArray[Any]
-Sections = tuple[int, int]
 
 _VOXEL_SIZE_TOLERANCE = 1e-4
 """Relative; NIfTI and TIFF headers keep 7 digits, and people round."""
+
+_BYTES_AT_ONCE = 2**28
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -52,8 +64,8 @@ class Volume:
         offset: Sequence[float] | None = None,
     ) -> None:
         object.__setattr__(self, "array", array)
-        object.__setattr__(self, "voxel_size", _checked_voxel_size(voxel_size, array.ndim))
-        object.__setattr__(self, "offset", _checked_offset(offset, array.ndim))
+        object.__setattr__(self, "voxel_size", checked_voxel_size(voxel_size, array.ndim))
+        object.__setattr__(self, "offset", checked_offset(offset, array.ndim))
 
 
 @dataclass(frozen=True)
@@ -82,10 +94,8 @@ def describe_volume(
     VolumeError, ShapeError, ArgumentError, DtypeError
         As `read_volume`, but for damage among the voxels, which only reading them shows.
     """
-    place = parse_location(location)
-    with one_sentence(place, "read"):
-        header = _format(place).describe(place)
-    return _info(place, header, sections, grey)
+    with _opened(location, grey=grey) as volume:
+        return volume.info if sections is None else _cut(volume.info, sections)
 
 
 def read_volume(location: str | Path, *, sections: Sections | None = None, grey: bool = False) -> Volume:
@@ -117,17 +127,60 @@ def read_volume(location: str | Path, *, sections: Sections | None = None, grey:
     ArgumentError
         If the location has an unknown extension, or `sections` lie outside.
     """
+    with _opened(location, grey=grey) as volume:
+        return volume.read(sections)
+
+
+def read_in_parts(
+    location: str | Path, *, sections: Sections | None = None, most: int = _BYTES_AT_ONCE
+) -> Iterator[Volume]:
+    """Read a volume as `read_volume` does, in parts of some sections each, and each stored voxel once.
+
+    Parameters
+    ----------
+    location, sections
+        As for `read_volume`.
+    most : int, bytes
+        Of one part, unless sections that are stored together are more: a chunk, or a compressed NIfTI.
+
+    Yields
+    ------
+    Volume
+        The parts in order; a single image (y, x) is one.
+    """
+    with _opened(location) as volume:
+        for part in _parts(volume, sections, most):
+            yield volume.read(part)
+
+
+def volume_files(location: str | Path) -> list[Path]:
+    """Return the files and folders whose size or time tells that a volume was changed, without reading it.
+
+    For a Zarr array these are its metadata and the folders of its chunks, whose time changes when a chunk is
+    written under another name and renamed, as Zarr does; a chunk that a program writes over in place only
+    shows when it is read.
+    """
     place = parse_location(location)
     with one_sentence(place, "read"):
-        reader = _format(place)
-        info = _info(place, header := reader.describe(place), sections, grey)
-        array = reader.read(place, sections)
-        if header.channels > 1:
-            array = _grey(place, array)
-        array = np.ascontiguousarray(array, dtype=info.dtype)
-    if array.shape != info.shape:
-        raise VolumeError(f"`{place}` must hold the shape it states {info.shape}, got {array.shape}")
-    return Volume(array, info.voxel_size, info.offset)
+        return list(format_of(place).files(place))
+
+
+def as_labels(volume: Volume, location: str, *, from_float: bool = False) -> Volume:
+    """Require labels, as `read_labels` does, of a volume that was read."""
+    if volume.array.dtype.kind != "f":
+        check_labels(volume.array, name=location)
+        return volume
+    if not from_float:
+        raise _labels_are_floats(location, volume.array.dtype)
+    limit = 2.0 ** (np.finfo(volume.array.dtype).nmant + 1)
+    wrong = ~((volume.array >= 0) & (volume.array < limit) & (volume.array == np.floor(volume.array)))
+    if wrong.any():
+        first = first_position(wrong)
+        raise ArgumentError(
+            f"`{location}` must hold whole numbers from 0 to below {limit:.0f} to be labels, "
+            f"got {volume.array[first]} at {first}"
+        )
+    return Volume(volume.array.astype(np.uint64), volume.voxel_size, volume.offset)
 
 
 def read_labels(
@@ -152,21 +205,7 @@ def read_labels(
     VolumeError, ShapeError
         As `read_volume`.
     """
-    volume = read_volume(location, sections=sections)
-    if volume.array.dtype.kind != "f":
-        check_labels(volume.array, name=str(location))
-        return volume
-    if not from_float:
-        raise _labels_are_floats(str(location), volume.array.dtype)
-    limit = 2.0 ** (np.finfo(volume.array.dtype).nmant + 1)
-    wrong = ~((volume.array >= 0) & (volume.array < limit) & (volume.array == np.floor(volume.array)))
-    if wrong.any():
-        first = first_position(wrong)
-        raise ArgumentError(
-            f"`{location}` must hold whole numbers from 0 to below {limit:.0f} to be labels, "
-            f"got {volume.array[first]} at {first}"
-        )
-    return Volume(volume.array.astype(np.uint64), volume.voxel_size, volume.offset)
+    return as_labels(read_volume(location, sections=sections), str(location), from_float=from_float)
 
 
 def check_pair(raw: VolumeInfo, labels: VolumeInfo) -> None:
@@ -198,102 +237,54 @@ def check_pair(raw: VolumeInfo, labels: VolumeInfo) -> None:
         )
 
 
-def volume_exists(location: str | Path) -> bool:
-    """Say whether `write_volume` would have to replace something at this location.
+@dataclass(frozen=True)
+class _Open:
+    """A volume whose header was read and checked."""
 
-    Raises
-    ------
-    VolumeError
-        If nothing can ever be written there: a damaged or foreign file is in the way, or what is never
-        replaced (a group, a folder that holds anything else than PNGs).
-    ArgumentError
-        If the location has an unknown extension.
-    """
+    place: Location
+    info: VolumeInfo
+    opened: Opened
+
+    def read(self, sections: Sections | None) -> Volume:
+        """Read the voxels, or some sections of them."""
+        info = self.info if sections is None else _cut(self.info, sections)
+        with one_sentence(self.place, "read"):
+            array = self.opened.read(sections)
+            if self.opened.header.channels > 1:
+                array = _grey(self.place, array)
+            array = np.ascontiguousarray(array, dtype=info.dtype)
+        if array.shape != info.shape:
+            raise VolumeError(f"`{self.place}` must hold the shape it states {info.shape}, got {array.shape}")
+        return Volume(array, info.voxel_size, info.offset)
+
+
+@contextmanager
+def _opened(location: str | Path, *, grey: bool = False) -> Iterator[_Open]:
     place = parse_location(location)
-    with one_sentence(place, "look"):
-        return _format(place).exists(place)
+    with ExitStack() as stack:
+        with one_sentence(place, "read"):
+            opened = stack.enter_context(format_of(place).opened(place))
+            info = _info(place, opened.header, grey)
+        yield _Open(place, info, opened)
 
 
-def write_volume(
-    location: str | Path,
-    array: AnyArray,
-    *,
-    voxel_size: Sequence[float] | None = None,
-    offset: Sequence[float] | None = None,
-    overwrite: bool = False,
-) -> None:
-    """Write a volume whole, or not at all: under a temporary name beside its place, then renamed.
-
-    Parameters
-    ----------
-    location : str or Path
-        As for `read_volume`; a name without extension becomes a folder of PNGs. Folders above are created.
-        A data set joins those that an HDF5 file or a Zarr folder holds already: an HDF5 file is copied, the
-        copy extended and renamed over it, so the file is whole at every moment.
-    array : (z, y, x) or (y, x), integer or float
-        Any strides; written losslessly in its own dtype.
-    voxel_size, offset : one float per axis, optional
-        1 and 0 by default. NIfTI keeps 7 digits; PNG has no place for them and refuses others than these.
-    overwrite : bool, default False
-        Replace what is there. A group, or a folder that holds anything else than PNGs, is never replaced.
-
-    Raises
-    ------
-    VolumeError
-        If something is there and `overwrite` is not set, or what is there cannot be read.
-    VolumeWriteError
-        If writing fails: the disk is full, or permission denied.
-    DtypeError, ShapeError, ArgumentError
-        If the format, or no format, can hold the array exactly.
-    """
-    place = parse_location(location)
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf" or array.dtype.itemsize > 8:
-        what = f"dtype {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
-        raise DtypeError(f"`array` must be a numpy array of integers or floats up to 64 bit, got {what}")
-    if array.ndim not in (2, 3) or array.size == 0:
-        raise ShapeError(f"`array` must have shape (z, y, x) or (y, x) and voxels, got {array.shape}")
-    array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
-    size, start = _checked_voxel_size(voxel_size, array.ndim), _checked_offset(offset, array.ndim)
-    header = Header(array.shape, array.dtype, size, start)
-    with one_sentence(place, "look"):
-        writer = _format(place)
-        writer.check_holds(place, array, header)
-        if writer.exists(place) and not overwrite:
-            raise VolumeError(f"`{place}` must not exist yet, got a volume there; overwrite=True replaces it")
-    with one_sentence(place, "write"):
-        writer.write(place, array, header)
+def _parts(volume: _Open, sections: Sections | None, most: int) -> Iterator[Sections | None]:
+    """Cut sections where the storage is cut: no chunk is read for two parts."""
+    shape, depth = volume.info.shape, volume.opened.header.depth
+    if len(shape) != 3 or depth == 0:
+        yield sections
+        return
+    first, stop = (0, shape[0]) if sections is None else sections
+    section = volume.info.dtype.itemsize * math.prod(shape[1:])
+    step = depth * max(1, most // (section * depth))
+    while first < stop:
+        end = min((first // step + 1) * step, stop)
+        yield first, end
+        first = end
 
 
-def _format(place: Location) -> Format:
-    """Import one format: each needs a library of its own."""
-    match place.format:
-        case "HDF5":
-            from objectwise.data.formats import hdf5
-
-            return hdf5
-        case "Zarr":
-            from objectwise.data.formats import zarr
-
-            return zarr
-        case "TIFF":
-            from objectwise.data.formats import tiff
-
-            return tiff
-        case "NIfTI":
-            from objectwise.data.formats import nifti
-
-            return nifti
-        case "PNG":
-            from objectwise.data.formats import png
-
-            return png
-    from objectwise.data.formats import png_folder
-
-    return png_folder
-
-
-def _info(place: Location, header: Header, sections: Sections | None, grey: bool) -> VolumeInfo:
-    """Check a header, and cut it to the sections."""
+def _info(place: Location, header: Header, grey: bool) -> VolumeInfo:
+    """Check a header."""
     shape, dtype = header.spatial, header.dtype.newbyteorder("=")
     if dtype.kind == "b":
         dtype = np.dtype(np.uint8)
@@ -310,13 +301,12 @@ def _info(place: Location, header: Header, sections: Sections | None, grey: bool
         raise ShapeError(f"`{place}` must not be empty, got shape {shape}")
     try:
         size, start = (
-            _checked_voxel_size(header.voxel_size or None, len(shape)),
-            _checked_offset(header.offset or None, len(shape)),
+            checked_voxel_size(header.voxel_size or None, len(shape)),
+            checked_offset(header.offset or None, len(shape)),
         )
     except ArgumentError as error:
         raise VolumeError(f"`{place}` states a wrong voxel size or offset: {error}") from error
-    info = VolumeInfo(shape, dtype, size, start, location=str(place))
-    return info if sections is None else _cut(info, sections)
+    return VolumeInfo(shape, dtype, size, start, location=str(place))
 
 
 def _cut(info: VolumeInfo, sections: Sections) -> VolumeInfo:
@@ -358,14 +348,16 @@ def _labels_are_floats(location: str, dtype: np.dtype[Any]) -> DtypeError:
     )
 
 
-def _checked_voxel_size(values: Sequence[float] | None, ndim: int) -> tuple[float, ...]:
+def checked_voxel_size(values: Sequence[float] | None, ndim: int) -> tuple[float, ...]:
+    """Return one positive size per axis; None stands for 1 on each."""
     sizes = _one_number_per_axis(values, ndim, "voxel_size", default=1.0)
     if not all(size > 0 for size in sizes):
         raise ArgumentError(f"`voxel_size` must be positive, got {sizes}")
     return sizes
 
 
-def _checked_offset(values: Sequence[float] | None, ndim: int) -> tuple[float, ...]:
+def checked_offset(values: Sequence[float] | None, ndim: int) -> tuple[float, ...]:
+    """Return one offset per axis; None stands for 0 on each."""
     return _one_number_per_axis(values, ndim, "offset", default=0.0)
 
 

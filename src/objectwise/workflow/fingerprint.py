@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from objectwise.atomic import write_json
 from objectwise.checks import check_finite
-from objectwise.data.formats.common import parse_location
+from objectwise.data import Volume, read_in_parts, volume_files
+from objectwise.data.volumes import as_labels
 from objectwise.errors import ArgumentError
-from objectwise.pipeline.stacks import Sections, describe_stack, read_label_stack, read_raw_stack
+from objectwise.pipeline.stacks import Sections, describe_stack
 
-_SECTIONS_AT_ONCE = 32
 _NOTHING = object()
 
 
@@ -82,25 +79,28 @@ class InputDigests:
             If a raw voxel is not finite, an id is negative, or labels hold no object.
         """
         key = location if sections is None else f"{location} sections {sections[0]} to {sections[1]}"
-        path = parse_location(location).path
-        return self._remembered(key, path, lambda: _volume_digest(location, sections, labels))
+        return self._remembered(
+            key, volume_files(location), lambda: _volume_digest(location, sections, labels)
+        )
 
     def of_file(self, path: Path) -> str:
         """Return the digest of a file's bytes."""
-        return self._remembered(str(path), path, lambda: _file_digest(path))
+        return self._remembered(str(path), [path], lambda: _file_digest(path))
 
-    def _remembered(self, key: str, path: Path, digest: Any) -> str:
-        stamp = fingerprint(sorted(_stamps(path)))
+    def _remembered(self, key: str, files: Iterable[Path], digest: Callable[[], str]) -> str:
+        stamp = fingerprint(sorted(_stamps(files)))
         known = self.known.get(key)
         if not isinstance(known, dict) or known.get("stamp") != stamp or "digest" not in known:
             self.known[key] = known = {"stamp": stamp, "digest": digest()}
         return str(known["digest"])
 
 
-def _stamps(path: Path) -> Iterator[list[Any]]:
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+def _stamps(files: Iterable[Path]) -> Iterator[list[Any]]:
     for file in files:
-        status = file.stat()
+        try:
+            status = file.stat()
+        except OSError as error:
+            raise ArgumentError(f"{file} cannot be read: {error.strerror}") from error
         yield [str(file), status.st_size, status.st_mtime_ns]
 
 
@@ -114,29 +114,25 @@ def _file_digest(path: Path) -> str:
 
 def _volume_digest(location: str, sections: Sections | None, labels: bool) -> str:
     info = describe_stack(location, sections)
-    start = sections[0] if sections else 0
-    stop = start + info.shape[0]
     state = hashlib.sha256(repr((info.shape, info.dtype.str, info.voxel_size, info.offset)).encode())
-    empty = True
-    # A single image has no sections to read in parts.
-    parts = range(start, stop, _SECTIONS_AT_ONCE) if info.shape[0] > _SECTIONS_AT_ONCE else [start]
-    for at in parts:
-        part = (at, min(at + _SECTIONS_AT_ONCE, stop)) if info.shape[0] > _SECTIONS_AT_ONCE else sections
-        array = _checked_part(location, part, labels)
-        empty = empty and not array.any()
-        state.update(np.ascontiguousarray(array).data)
+    empty, first = True, sections[0] if sections else 0
+    for volume in read_in_parts(location, sections=sections):
+        _check_part(volume, location, first, labels)
+        empty = empty and not volume.array.any()
+        state.update(volume.array.data)
+        first += len(volume.array)
     if labels and empty:
         raise ArgumentError(f"`{location}` must hold an object to be labels, got only background (0)")
     return state.hexdigest()[:16]
 
 
-def _checked_part(location: str, part: Sections | None, labels: bool) -> NDArray[Any]:
-    """Read some sections, and find what is wrong with their voxels."""
+def _check_part(volume: Volume, location: str, first: int, labels: bool) -> None:
+    """Find what is wrong with the voxels of some sections."""
     try:
-        array = (read_label_stack if labels else read_raw_stack)(location, part).array
-        if array.dtype.kind == "f":
-            check_finite(array, name=location)
+        if labels:
+            as_labels(volume, location)
+        elif volume.array.dtype.kind == "f":
+            check_finite(volume.array, name=location)
     except ArgumentError as error:
-        counted = f", counted from section {part[0]}" if part and part[0] else ""
+        counted = f", counted from section {first}" if first else ""
         raise ArgumentError(f"{error}{counted}") from error
-    return array

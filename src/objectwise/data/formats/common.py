@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -18,6 +18,7 @@ from objectwise.errors import ArgumentError, ObjectwiseError, VolumeError, Volum
 
 AnyArray = NDArray[Any]
 Floats = tuple[float, ...]
+Sections = tuple[int, int]
 
 CONTAINERS = {".h5": "HDF5", ".hdf5": "HDF5", ".hdf": "HDF5", ".zarr": "Zarr"}
 FILES = {".tif": "TIFF", ".tiff": "TIFF", ".png": "PNG", ".nii": "NIfTI", ".nii.gz": "NIfTI"}
@@ -51,6 +52,7 @@ class Header:
     voxel_size: Floats = ()  # nothing stated
     offset: Floats = ()
     channels: int = 1
+    depth: int = 1  # sections that are stored, and so read, together; 0 for all
 
     @property
     def spatial(self) -> tuple[int, ...]:
@@ -58,14 +60,28 @@ class Header:
         return self.shape if self.channels == 1 else self.shape[:-1]
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A volume whose header was read, and how to read its voxels.
+
+    Parameters
+    ----------
+    header : Header
+    read : called with the sections [first, stop) of a 3-D volume, or None for all voxels
+    """
+
+    header: Header
+    read: Callable[[Sections | None], AnyArray]
+
+
 class Format(Protocol):
     """What each module here offers. A library's own errors may pass: the door words them."""
 
-    def describe(self, location: Location) -> Header:
-        """Read the header."""
+    def opened(self, location: Location) -> AbstractContextManager[Opened]:
+        """Open the volume and read its header."""
 
-    def read(self, location: Location, sections: tuple[int, int] | None) -> AnyArray:
-        """Read the voxels, or only the sections [first, stop) of a 3-D volume."""
+    def files(self, location: Location) -> Sequence[Path]:
+        """Return the files and folders whose size or time tells that the volume was changed."""
 
     def exists(self, location: Location) -> bool:
         """Say whether a volume lies there that writing would replace; refuse what must never be replaced."""

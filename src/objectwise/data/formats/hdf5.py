@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -15,6 +16,7 @@ from objectwise.data.formats.common import (
     AnyArray,
     Header,
     Location,
+    Opened,
     attribute_floats,
     chunk_shape,
     listed,
@@ -23,23 +25,25 @@ from objectwise.data.formats.common import (
 from objectwise.errors import VolumeError
 
 
-def describe(location: Location) -> Header:
-    """Read shape, dtype and the two attributes of one data set."""
+@contextmanager
+def opened(location: Location) -> Iterator[Opened]:
+    """Open one data set, with shape, dtype and the two attributes."""
     with _dataset(location) as dataset:
         if dataset.shape is None:
             raise VolumeError(f"`{location}` must hold voxels, got an empty data set")
-        return Header(
+        header = Header(
             tuple(int(size) for size in dataset.shape),
             dataset.dtype,
             attribute_floats(location, "resolution", dataset.attrs.get("resolution")),
             attribute_floats(location, "offset", dataset.attrs.get("offset")),
+            depth=dataset.chunks[0] if dataset.chunks else 1,
         )
+        yield Opened(header, lambda cut: np.asarray(dataset[...] if cut is None else dataset[slice(*cut)]))
 
 
-def read(location: Location, sections: tuple[int, int] | None) -> AnyArray:
-    """Read one data set, or the chunks that its sections lie in."""
-    with _dataset(location) as dataset:
-        return np.asarray(dataset[...] if sections is None else dataset[slice(*sections)])
+def files(location: Location) -> list[Path]:
+    """Return the one file."""
+    return [location.path]
 
 
 def exists(location: Location) -> bool:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import nibabel
 import numpy as np
+from nibabel.arrayproxy import ArrayProxy
 
 from objectwise.atomic import replaced_file
 from objectwise.data.formats.common import (
@@ -14,6 +19,8 @@ from objectwise.data.formats.common import (
     Floats,
     Header,
     Location,
+    Opened,
+    Sections,
     captured_log,
     require_file,
     shortest,
@@ -23,23 +30,17 @@ from objectwise.errors import DtypeError, ShapeError, VolumeError
 _NIFTI1_LONGEST_AXIS = 32767
 
 
-def describe(location: Location) -> Header:
-    """Read the header."""
-    return _header(location, _opened(location))
-
-
-def read(location: Location, sections: tuple[int, int] | None) -> AnyArray:
-    """Read the voxels, or those of some sections; a compressed file is decompressed either way."""
+@contextmanager
+def opened(location: Location) -> Iterator[Opened]:
+    """Open the file and read its header."""
     image = _opened(location)
     header = _header(location, image)
-    if location.path.name.lower().endswith(".gz"):
-        _check_gzip(location)
-    cut = slice(*sections) if sections is not None else slice(None)
-    trailing = (0,) * (len(image.shape) - len(header.shape))
-    inner = (slice(None),) * (len(header.shape) - 1)
-    array: AnyArray = np.asarray(image.dataobj[(*inner, cut, *trailing)])
-    # The file is read on demand: a copy, so that nothing depends on it later.
-    return np.array(array.T, order="C")
+    yield Opened(header, partial(_read, location, image, header))
+
+
+def files(location: Location) -> list[Path]:
+    """Return the one file."""
+    return [location.path]
 
 
 def exists(location: Location) -> bool:
@@ -64,8 +65,32 @@ def write(location: Location, array: AnyArray, header: Header) -> None:
     long = max(array.shape) > _NIFTI1_LONGEST_AXIS
     kind: Any = nibabel.Nifti2Image if long else nibabel.Nifti1Image
     image = kind(array.T, affine, dtype=array.dtype)
-    with replaced_file(location.path) as partial:
-        nibabel.save(image, partial)
+    with replaced_file(location.path) as half:
+        nibabel.save(image, half)
+
+
+def _read(location: Location, image: Any, header: Header, sections: Sections | None) -> AnyArray:
+    """Read the voxels, or those of some sections; a compressed file is decompressed either way."""
+    cut = slice(*sections) if sections is not None else slice(None)
+    trailing = (0,) * (len(image.shape) - len(header.shape))
+    inner = (slice(None),) * (len(header.shape) - 1)
+    with _uncompressed(location) as stream:
+        stored = image.dataobj
+        rule = (stored.shape, stored.dtype, stored.offset, stored.slope, stored.inter)
+        proxy: Any = ArrayProxy(stream, rule)  # type: ignore[no-untyped-call]
+        array: AnyArray = np.asarray(proxy[(*inner, cut, *trailing)])
+        while _is_compressed(location) and stream.read(2**20):  # to the end, where the checksum lies
+            pass
+    # The file is read on demand: a copy, so that nothing depends on it later.
+    return np.array(array.T, order="C")
+
+
+def _uncompressed(location: Location) -> Any:
+    return gzip.open(location.path) if _is_compressed(location) else location.path.open("rb")
+
+
+def _is_compressed(location: Location) -> bool:
+    return location.path.name.lower().endswith(".gz")
 
 
 def _opened(location: Location) -> Any:
@@ -87,7 +112,8 @@ def _header(location: Location, image: Any) -> Header:
     # A scaled image holds slope * value + intercept, which nibabel computes in float64.
     dtype = stored if (slope, intercept) == (1, 0) else np.dtype(np.float64)
     zooms = [shortest(zoom) for zoom in image.header.get_zooms()[: len(shape)]]
-    return Header(shape[::-1], dtype, tuple(zooms[::-1]), _offset(image, zooms))
+    depth = 0 if _is_compressed(location) else 1
+    return Header(shape[::-1], dtype, tuple(zooms[::-1]), _offset(image, zooms), depth=depth)
 
 
 def _offset(image: Any, zooms: list[float]) -> Floats:
@@ -104,10 +130,3 @@ def _offset(image: Any, zooms: list[float]) -> Floats:
         return ()
     along = np.linalg.solve(matrix, translation)[: len(zooms)] * zooms
     return tuple(shortest(float(value)) + 0.0 for value in along[::-1])
-
-
-def _check_gzip(location: Location) -> None:
-    """Read the stream to its end, where the checksum lies: nibabel stops at the last voxel."""
-    with gzip.open(location.path) as file:
-        while file.read(2**20):
-            pass

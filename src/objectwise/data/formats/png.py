@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import imagecodecs
 import numpy as np
 
 from objectwise.atomic import replaced_file
-from objectwise.data.formats.common import AnyArray, Header, Location, is_default, require_file
+from objectwise.data.formats.common import AnyArray, Header, Location, Opened, is_default, require_file
 from objectwise.errors import DtypeError, VolumeError
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -19,16 +21,17 @@ _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGBA = 0, 2, 3, 4, 6
 _CHANNELS = {_GREY: 1, _RGB: 3, _PALETTE: 3, _GREY_ALPHA: 2, _RGBA: 4}
 
 
-def describe(location: Location) -> Header:
-    """Read size and dtype from the first bytes."""
+@contextmanager
+def opened(location: Location) -> Iterator[Opened]:
+    """Read size and dtype from the first bytes; there are no sections in one image."""
     require_file(location)
-    return _header(location.path, str(location))[0]
+    name = str(location)
+    yield Opened(header_of(location.path, name), lambda _: decode(location.path, name))
 
 
-def read(location: Location, sections: tuple[int, int] | None) -> AnyArray:
-    """Decode the image; there are no sections in one image."""
-    require_file(location)
-    return decode(location.path, str(location))
+def files(location: Location) -> list[Path]:
+    """Return the one file."""
+    return [location.path]
 
 
 def exists(location: Location) -> bool:
@@ -90,6 +93,11 @@ def decode(path: Path, name: str) -> AnyArray:
     if image.shape != header.shape:
         raise VolumeError(f"`{name}` must have the shape its header states {header.shape}, got {image.shape}")
     return image
+
+
+def header_of(path: Path, name: str) -> Header:
+    """Return size and dtype of one image."""
+    return _header(path, name)[0]
 
 
 def _header(path: Path, name: str) -> tuple[Header, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,27 +11,30 @@ import numpy as np
 
 from objectwise.atomic import replaced_folder
 from objectwise.data.formats import png
-from objectwise.data.formats.common import AnyArray, Header, Location
+from objectwise.data.formats.common import AnyArray, Header, Location, Opened
 from objectwise.errors import VolumeError
 
 
-def describe(location: Location) -> Header:
+@contextmanager
+def opened(location: Location) -> Iterator[Opened]:
     """Read the header of each file; all must agree."""
-    files = _files(location)
-    first, *others = (png.describe(Location(str(file), "PNG", file)) for file in files)
-    for file, other in zip(files[1:], others, strict=True):
+    paths = _sections(location)
+    first, *others = (png.header_of(path, str(path)) for path in paths)
+    for path, other in zip(paths[1:], others, strict=True):
         if (other.shape, other.dtype) != (first.shape, first.dtype):
             raise VolumeError(
                 f"`{location}` must hold PNGs of one size and dtype, got {first.shape} {first.dtype} in "
-                f"{files[0].name} and {other.shape} {other.dtype} in {file.name}"
+                f"{paths[0].name} and {other.shape} {other.dtype} in {path.name}"
             )
-    return replace(first, shape=(len(files), *first.shape))
+    yield Opened(
+        replace(first, shape=(len(paths), *first.shape)),
+        lambda cut: np.stack([png.decode(path, str(path)) for path in paths[slice(*(cut or (None, None)))]]),
+    )
 
 
-def read(location: Location, sections: tuple[int, int] | None) -> AnyArray:
-    """Decode the files of these sections only."""
-    files = _files(location)
-    return np.stack([png.decode(file, str(file)) for file in files[slice(*(sections or (None, None)))]])
+def files(location: Location) -> list[Path]:
+    """Return the sections."""
+    return _sections(location)
 
 
 def exists(location: Location) -> bool:
@@ -66,15 +71,15 @@ def write(location: Location, array: AnyArray, header: Header) -> None:
             (partial / f"{number:0{digits}d}.png").write_bytes(png.encode(section))
 
 
-def _files(location: Location) -> list[Path]:
+def _sections(location: Location) -> list[Path]:
     if not location.path.exists():
         raise VolumeError(f"`{location}` must exist, got no such file or folder: {location.path}")
     if not location.path.is_dir():
         raise VolumeError(f"`{location}` must be a folder of PNGs or have a known extension, got a file")
-    files = [item for item in location.path.iterdir() if _is_section(item)]
-    if not files:
+    paths = [item for item in location.path.iterdir() if _is_section(item)]
+    if not paths:
         raise VolumeError(f"`{location}` must hold PNGs, one a section, got a folder without any")
-    return sorted(files, key=lambda file: png.natural_key(file.name))
+    return sorted(paths, key=lambda path: png.natural_key(path.name))
 
 
 def _is_section(item: Path) -> bool:

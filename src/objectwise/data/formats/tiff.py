@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -17,6 +19,8 @@ from objectwise.data.formats.common import (
     Floats,
     Header,
     Location,
+    Opened,
+    Sections,
     attribute_floats,
     captured_log,
     require_file,
@@ -27,22 +31,17 @@ _SECTION_AXES = "ZIQT"
 """Axes that stacks of sections come with; ImageJ calls sections time where nobody told it otherwise."""
 
 
-def describe(location: Location) -> Header:
-    """Read the tags and descriptions."""
+@contextmanager
+def opened(location: Location) -> Iterator[Opened]:
+    """Open the file, with tags and descriptions."""
     with _opened(location) as file:
-        return _header(location, file)
+        header = _header(location, file)
+        yield Opened(header, partial(_read, location, file, header))
 
 
-def read(location: Location, sections: tuple[int, int] | None) -> AnyArray:
-    """Decode the pages of these sections only."""
-    with _opened(location) as file:
-        header, series = _header(location, file), file.series[0]
-        if sections is None:
-            return np.asarray(series.asarray()).reshape(header.shape)
-        first, stop = sections
-        if len(series.pages) != header.shape[0]:  # one page holds all sections: nothing to skip
-            return np.asarray(series.asarray()).reshape(header.shape)[first:stop]
-        return np.stack([series.pages[z].asarray().reshape(header.shape[1:]) for z in range(first, stop)])
+def files(location: Location) -> list[Path]:
+    """Return the one file."""
+    return [location.path]
 
 
 def exists(location: Location) -> bool:
@@ -61,9 +60,9 @@ def write(location: Location, array: AnyArray, header: Header) -> None:
     as a ratio of two 32-bit integers. The resolution tags are set all the same, for viewers.
     """
     *_, height, width = header.voxel_size
-    with replaced_file(location.path) as partial:
+    with replaced_file(location.path) as half:
         tifffile.imwrite(
-            partial,
+            half,
             array,
             photometric="minisblack",  # else three columns would become colours
             compression="zlib",
@@ -76,6 +75,25 @@ def write(location: Location, array: AnyArray, header: Header) -> None:
                 "offset": list(header.offset),
             },
         )
+
+
+def _read(location: Location, file: Any, header: Header, sections: Sections | None) -> AnyArray:
+    """Decode the pages of these sections only, or of all."""
+    series = file.series[0]
+    if sections is not None and _is_plain(series):
+        # ImageJ writes long stacks as one page and the rest of the voxels behind it.
+        dtype = header.dtype.newbyteorder(file.byteorder)
+        mapped = np.memmap(location.path, dtype, "r", series.dataoffset, header.shape)
+        return np.array(mapped[slice(*sections)])
+    if sections is not None and header.depth == 1:
+        return np.stack([series.pages[z].asarray().reshape(header.shape[1:]) for z in range(*sections)])
+    voxels = np.asarray(series.asarray()).reshape(header.shape)
+    return voxels if sections is None else voxels[slice(*sections)]
+
+
+def _is_plain(series: Any) -> bool:
+    """Say whether all voxels lie in one piece, as they are in memory."""
+    return series.dataoffset is not None
 
 
 @contextmanager
@@ -113,7 +131,8 @@ def _header(location: Location, file: Any) -> Header:
             "channels and times are no sections"
         )
     voxel_size, offset = _metadata(location, file, len(planes))
-    return Header(shape, np.dtype(series.dtype), voxel_size, offset, channels)
+    alone = _is_plain(series) or len(series.pages) == shape[0]
+    return Header(shape, np.dtype(series.dtype), voxel_size, offset, channels, depth=1 if alone else 0)
 
 
 def _metadata(location: Location, file: Any, ndim: int) -> tuple[Floats, Floats]:

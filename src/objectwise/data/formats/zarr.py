@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,28 +19,43 @@ from objectwise.data.formats.common import (
     AnyArray,
     Header,
     Location,
+    Opened,
     attribute_floats,
     chunk_shape,
     listed,
 )
 from objectwise.errors import VolumeError
 
+_METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup")
 
-def describe(location: Location) -> Header:
-    """Read the metadata of one array."""
+
+@contextmanager
+def opened(location: Location) -> Iterator[Opened]:
+    """Open one array, with its metadata."""
     array = _array(location)
-    return Header(
+    header = Header(
         tuple(array.shape),
         np.dtype(array.dtype),
         attribute_floats(location, "resolution", array.attrs.get("resolution")),
         attribute_floats(location, "offset", array.attrs.get("offset")),
+        depth=(array.shards or array.chunks or (1,))[0],
     )
+    yield Opened(header, lambda cut: np.asarray(array[...] if cut is None else array[slice(*cut)]))
 
 
-def read(location: Location, sections: tuple[int, int] | None) -> AnyArray:
-    """Read one array, or the chunks that its sections lie in."""
+def files(location: Location) -> list[Path]:
+    """Return the metadata, and the folders that chunks lie in.
+
+    Not the chunks: there are millions in a large volume. Zarr writes a chunk under another name and renames
+    it, which changes the time of its folder.
+    """
     array = _array(location)
-    return np.asarray(array[...] if sections is None else array[slice(*sections)])
+    level = [_folders(location)[-1]]
+    found = [folder / name for folder in _folders(location) for name in _METADATA]
+    for _ in range(array.metadata.encode_chunk_key((0,) * array.ndim).count("/")):
+        found += level
+        level = [Path(item.path) for folder in level for item in os.scandir(folder) if item.is_dir()]
+    return [path for path in (*found, *level) if path.exists()]
 
 
 def exists(location: Location) -> bool:
