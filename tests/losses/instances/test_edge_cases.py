@@ -15,18 +15,17 @@ from tests.oracles import instances as oracle
 LOSSES = (InstanceLoss, InstanceCenterLoss, BlobLoss, CCDiceLoss, RegionDice)
 
 
-@pytest.mark.parametrize("semantics", ["corrected", "original"])
 @pytest.mark.parametrize("level", [-5.0, 5.0])
 @pytest.mark.parametrize("truth", [False, True])
-def test_empty_predictions_and_truths_have_finite_terms_and_gradients(semantics, level, truth):
+def test_empty_predictions_and_truths_have_finite_terms_and_gradients(level, truth):
     logits = torch.full((1, 1, 4, 5, 3), level, requires_grad=True)
-    terms = InstanceLoss(semantics=semantics).terms(logits, torch.full(logits.shape, truth))
+    terms = InstanceLoss().terms(logits, torch.full(logits.shape, truth))
     sum(terms).backward()
     assert np.isfinite(values_of(terms)).all()
     assert torch.isfinite(logits.grad).all()
 
 
-def test_corrected_terms_without_objects_are_zero_on_their_side():
+def test_terms_without_objects_are_zero_on_their_side():
     off, on = torch.full((1, 1, 4, 5), -5.0), torch.full((1, 1, 4, 5), 5.0)
     nothing = InstanceLoss().terms(off, torch.zeros(1, 1, 4, 5))
     assert values_of(nothing)[1:].tolist() == [0.0] * 6
@@ -221,7 +220,6 @@ def test_repr_shows_the_options():
     shown = repr(InstanceLoss(rates=False, weights={"false": 0.5}, **options))
     for name, value in {**options, "pixel_loss": SegmentLoss(), "threshold": 0.5}.items():
         assert f"{name}={value!r}" in shown
-    assert "semantics='corrected'" in shown
     assert "rates=False" in shown
     assert "'false': 0.5" in shown
 

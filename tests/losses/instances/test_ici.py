@@ -1,8 +1,6 @@
-"""The instance losses: against the published values, against masks and loops, and what each option does."""
+"""The instance losses: against masks and loops, and what each term does."""
 
 from __future__ import annotations
-
-import json
 
 import numpy as np
 import pytest
@@ -10,44 +8,17 @@ import torch
 from hypothesis import given, settings
 from monai.losses import DiceLoss
 
-from objectwise.losses import InstanceCenterLoss, InstanceLoss
+from objectwise.losses import InstanceLoss
 from objectwise.losses.instances.terms import InstanceTerms
-from tests.conftest import golden_cases
 from tests.losses.instances.problems import KINDS, gradients_of, problems, scene, values_of
 from tests.oracles import instances as oracle
-
-NAMES = {
-    "segmentation_threshold": "threshold",
-    "instance_wise_loss_no_tp": "exclude_true_positives",
-    "max_cc_out": "max_components",
-    "mul_too_many": "too_many",
-    "rate_instead_number": "rates",
-    "instance_wise_reduce": "over",
-    "reduce_segmentation": "reduction",
-    "centroid_offset": "center_offset",
-    "min_instance_size": "minimum_size",
-}
-
-
-@pytest.mark.parametrize("path", golden_cases("instance_*"), ids=lambda path: path.stem)
-@pytest.mark.parametrize(
-    ("loss", "key"), [(InstanceLoss, "instance"), (InstanceCenterLoss, "instance_center")]
-)
-def test_original_terms_and_gradients_are_the_published_ones(path, loss, key, load_golden):
-    case = load_golden(path)
-    options = {NAMES[name]: value for name, value in json.loads(str(case["options"])).items()}
-    prediction = torch.from_numpy(case["probabilities"]).requires_grad_()
-    labels = torch.from_numpy(case["labels"])
-    terms = loss(semantics="original", activation="none", **options).terms(prediction, labels)
-    np.testing.assert_allclose(values_of(terms), case[f"{key}_terms"], rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(gradients_of(terms, prediction), case[f"{key}_grads"], rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("exclude", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
 @given(problem=problems())
 @settings(max_examples=20)
-def test_corrected_terms_and_gradients_are_those_of_masks_and_loops(kind, exclude, problem):
+def test_terms_and_gradients_are_those_of_masks_and_loops(kind, exclude, problem):
     prediction, target = problem
     prediction.requires_grad_()
     losses = dict.fromkeys(("pixel_loss", "instance_loss", "center_loss"), kind)
@@ -149,17 +120,6 @@ def test_saturated_false_and_missed_instances_keep_a_useful_gradient(level):
     else:
         assert (pull["output_instances"][FALSE] > 0.01).all()
         assert (pulls(InstanceLoss(), logits, target)["output_instances"][FALSE] > 0.01).all()
-
-
-def test_original_leaves_missed_and_false_instances_in_peace():
-    """The faults that the corrected semantics mends, on the same scene."""
-    logits, target = scene()
-    loss = InstanceLoss(semantics="original", too_many=1000)
-    pull = pulls(loss, logits, target)
-    for term in ("center", "false", "missed"):
-        assert not pull[term].any()
-    assert not pull["label_instances"][MISSED].any()
-    assert np.abs(pull["output_instances"][FALSE]).max() < 1e-6
 
 
 @pytest.mark.parametrize("term", InstanceTerms._fields)

@@ -13,7 +13,6 @@ from tests.losses.instances.problems import busy, rows, scene
 BUSY_LOGITS, BUSY_TARGET = busy()
 
 OPTIONS = {
-    "semantics": "original",
     "activation": "softmax",
     "pixel_loss": "jaccard",
     "instance_loss": "tversky",
@@ -43,36 +42,6 @@ def test_each_option_turned_alone_matters(option):
         InstanceLoss(**options)(BUSY_LOGITS, BUSY_TARGET),
     )
     assert not torch.isclose(plain, turned, rtol=1e-6)
-
-
-ORIGINAL_OPTIONS = {
-    "threshold": 0.7,
-    "minimum_size": 3,
-    "max_components": 3,
-    "too_many": 0.5,
-    "center_offset": 1.0,
-    "exclude_true_positives": False,
-    "rates": True,
-    "over": "data",
-    "weights": {"proximity": 0.0},
-}
-
-
-@pytest.mark.parametrize("option", ORIGINAL_OPTIONS)
-def test_each_option_of_the_original_turned_alone_matters(option):
-    plain, turned = (
-        InstanceLoss(semantics="original", **options)(BUSY_LOGITS, BUSY_TARGET)
-        for options in ({}, {option: ORIGINAL_OPTIONS[option]})
-    )
-    assert not torch.isclose(plain, turned, rtol=1e-6)
-
-
-def test_reduction_of_the_original_matters_over_data():
-    mean, total = (
-        InstanceLoss(semantics="original", over="data", reduction=choice)(BUSY_LOGITS, BUSY_TARGET)
-        for choice in ("mean", "sum")
-    )
-    assert not torch.isclose(mean, total)
 
 
 def test_numbers_are_rates_times_the_objects():
@@ -131,7 +100,6 @@ def test_center_loss_has_the_first_six_terms():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"semantics": "new"}, "`semantics` must be one of 'corrected', 'original'"),
         ({"activation": "relu"}, "`activation` must be one of"),
         ({"include_background": False}, "`include_background` has no effect with activation 'sigmoid'"),
         ({"instance_loss": "iou"}, "`instance_loss` must be one of"),
@@ -172,18 +140,6 @@ def test_center_loss_has_the_first_six_terms():
         ({"weights": {"dice": 1}}, "`weights` must be one of"),
         ({"weights": {"pixel": -1}}, r"`weights\['pixel'\]` must be finite and not negative, got -1"),
         ({"weights": dict.fromkeys(InstanceTerms._fields, 0)}, "`weights` must leave at least one term"),
-        ({"semantics": "original", "empty_loss": "tversky"}, "`empty_loss` has no effect in the original"),
-        ({"semantics": "original", "keep": "largest"}, "`keep` has no effect in the original"),
-        ({"semantics": "original", "spacing": (1, 1)}, "`spacing` has no effect in the original"),
-        ({"semantics": "original", "connectivity": 4}, "`connectivity` has no effect in the original"),
-        (
-            {"semantics": "original", "instance_loss": "jaccard"},
-            "`instance_loss` must be 'dice' in the original",
-        ),
-        (
-            {"semantics": "original", "reduction": "sum"},
-            "`reduction` 'sum' has no effect with `over` 'instance'",
-        ),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options, message):
@@ -239,8 +195,6 @@ def test_inputs_that_do_not_fit_the_options_are_refused():
         ShapeError, match="`prediction` must have at least 2 channels for activation 'softmax'"
     ):
         InstanceLoss(activation="softmax")(LOGITS, TARGET)
-    with pytest.raises(ArgumentError, match="`ignore` has no effect in the original semantics"):
-        InstanceLoss(semantics="original")(LOGITS, TARGET, ignore=TARGET.bool())
     with pytest.raises(ShapeError, match="`spacing` must have one number per spatial axis"):
         InstanceLoss(spacing=(1, 1, 1))(LOGITS, TARGET)
     with pytest.raises(ArgumentError, match="`connectivity` must be one of 4, 8 in 2-D, got 26"):

@@ -19,7 +19,7 @@ from objectwise.kernels.instances import group_cells
 from objectwise.losses.inputs import on_device, on_host
 from objectwise.losses.instances.inputs import Foreground
 from objectwise.maps.instance_cells import InstanceCells, ObjectPlaces, dense_ids, instance_cells
-from objectwise.maps.instances import connected_components
+from objectwise.maps.instances import check_some_connectivity, connected_components
 from objectwise.threads import in_threads
 
 KEEP = ("largest", "strongest", "error")
@@ -39,6 +39,7 @@ class Selection(NamedTuple):
         check_number(self.threshold, name="threshold")
         if not 0 < self.threshold < 1:
             raise ArgumentError(f"`threshold` must lie between 0 and 1, got {self.threshold}")
+        check_some_connectivity(self.connectivity)
         check_whole_number(self.minimum_size, least=0, name="minimum_size")
         if self.max_components is None:
             if self.keep is not None:

@@ -7,7 +7,6 @@ from types import MappingProxyType
 from torch import Tensor
 
 from objectwise.losses.instances.cell_sums import cell_sums
-from objectwise.losses.instances.corrected import Rows
 from objectwise.losses.instances.crops import losses_of
 from objectwise.losses.instances.inputs import Foreground
 from objectwise.losses.instances.region_loss import RegionLoss, RegionTerms
@@ -18,6 +17,7 @@ from objectwise.losses.instances.regions import (
     blob_segments,
     volume_segments,
 )
+from objectwise.losses.instances.rows import Rows
 
 
 class BlobLoss(RegionLoss):

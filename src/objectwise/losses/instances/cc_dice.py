@@ -10,7 +10,6 @@ from torch import Tensor
 from objectwise.checks import check_choice, check_some_spacing
 from objectwise.errors import ArgumentError
 from objectwise.losses.instances.cell_sums import cell_sums
-from objectwise.losses.instances.corrected import Rows, with_empty
 from objectwise.losses.instances.crops import losses_of
 from objectwise.losses.instances.inputs import Foreground
 from objectwise.losses.instances.options import InnerLoss
@@ -22,6 +21,7 @@ from objectwise.losses.instances.regions import (
     region_segments,
     volume_segments,
 )
+from objectwise.losses.instances.rows import Rows, with_empty
 from objectwise.losses.instances.segment_loss import EMPTY_LOSSES
 
 
@@ -38,9 +38,8 @@ class CCDiceLoss(RegionLoss):
         As in `InstanceLoss`, but `over` is "data" by default.
     spacing : (ndim,) float, optional
         Size of a voxel, for distances; 1 by default.
-    empty_loss : "cross_entropy" or "tversky", optional
-        Loss of a region without truth: of a volume without true objects, which is one region. Cross-entropy
-        by default.
+    empty_loss : "cross_entropy" or "tversky"
+        Loss of a region without truth: of a volume without true objects, which is one region.
     weights : mapping of `pixel` and `instances` to float, optional
         1 each by default.
 
@@ -61,7 +60,7 @@ class CCDiceLoss(RegionLoss):
         include_background: bool | None = None,
         pixel_loss: InnerLoss = "dice",
         instance_loss: InnerLoss = "dice",
-        empty_loss: str | None = None,
+        empty_loss: str = "cross_entropy",
         connectivity: int | None = None,
         spacing: Sequence[float] | None = None,
         minimum_size: int = 0,
@@ -80,9 +79,8 @@ class CCDiceLoss(RegionLoss):
             reduction=reduction,
             weights=weights,
         )
-        if empty_loss is not None:
-            check_choice(empty_loss, EMPTY_LOSSES, name="empty_loss")
-        self.empty_loss = "cross_entropy" if empty_loss is None else empty_loss
+        check_choice(empty_loss, EMPTY_LOSSES, name="empty_loss")
+        self.empty_loss = empty_loss
         self.spacing = check_some_spacing(spacing)
 
     def forward(

@@ -31,12 +31,13 @@ def losses_of(loss: AnyLoss, segments: Segments, crops: object, kind: str) -> Te
     if not rows:
         return losses
     cut: Callable[[int], tuple[Tensor, Tensor]] = getattr(crops, kind)
-    values = [_scalar(loss(*cut(row))) for row in rows]
+    values = [one_number(loss(*cut(row))) for row in rows]
     where = torch.tensor(rows, device=losses.device)
     return losses.index_put((where,), torch.stack(values).to(losses.dtype))
 
 
-def _scalar(value: object) -> Tensor:
+def one_number(value: object) -> Tensor:
+    """Return what a loss of a segment returned as a scalar, or say what else it is."""
     if not isinstance(value, Tensor) or value.numel() != 1:
         came = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
         raise ArgumentError(

@@ -8,11 +8,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from objectwise.checks import check_choice, check_some_spacing
-from objectwise.errors import ArgumentError
-from objectwise.losses.instances.batch import batch_cells
+from objectwise.checks import check_some_spacing
+from objectwise.losses.instances.batch import Selection, batch_cells
 from objectwise.losses.instances.cell_sums import cell_sums
-from objectwise.losses.instances.corrected import corrected_terms
 from objectwise.losses.instances.inputs import (
     check_activation,
     check_instance_tensors,
@@ -21,18 +19,11 @@ from objectwise.losses.instances.inputs import (
 )
 from objectwise.losses.instances.options import (
     InnerLoss,
-    OriginalOptions,
-    check_shared_options,
+    InstanceOptions,
     checked_loss,
     checked_weights,
-    corrected_options,
-    original_options,
-    selection_of,
 )
-from objectwise.losses.instances.original import original_terms
-from objectwise.losses.instances.terms import InstanceCenterTerms, InstanceTerms
-
-SEMANTICS = ("corrected", "original")
+from objectwise.losses.instances.terms import InstanceCenterTerms, InstanceTerms, instance_terms
 
 
 class _InstanceLossBase(nn.Module):
@@ -43,13 +34,12 @@ class _InstanceLossBase(nn.Module):
     def __init__(
         self,
         *,
-        semantics: str = "corrected",
         activation: str = "sigmoid",
         include_background: bool | None = None,
         pixel_loss: InnerLoss = "dice",
         instance_loss: InnerLoss = "dice",
         center_loss: InnerLoss = "dice",
-        empty_loss: str | None = None,
+        empty_loss: str = "cross_entropy",
         threshold: float = 0.5,
         connectivity: int | None = None,
         spacing: Sequence[float] | None = None,
@@ -57,39 +47,34 @@ class _InstanceLossBase(nn.Module):
         max_components: int | None = None,
         keep: str | None = None,
         too_many: float | None = None,
-        center_offset: float | None = None,
+        center_offset: float = 3.0,
         exclude_true_positives: bool = True,
-        rates: bool | None = None,
+        rates: bool = True,
         over: str = "instance",
         reduction: str = "mean",
         weights: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
-        given = {
-            "pixel_loss": checked_loss(pixel_loss, "pixel_loss"),
-            "instance_loss": checked_loss(instance_loss, "instance_loss"),
-            "center_loss": checked_loss(center_loss, "center_loss"),
-            "empty_loss": empty_loss,
-            "connectivity": connectivity,
-            "spacing": check_some_spacing(spacing),
-            "minimum_size": minimum_size,
-            "max_components": max_components,
-            "keep": keep,
-            "too_many": too_many,
-            "center_offset": center_offset,
-            "exclude_true_positives": exclude_true_positives,
-            "rates": rates,
-            "over": over,
-            "reduction": reduction,
-        }
-        check_choice(semantics, SEMANTICS, name="semantics")
         check_activation(activation, include_background)
-        check_shared_options(given)
-        self.semantics = semantics
         self.activation, self.include_background = activation, include_background
         self.weights = checked_weights(weights, dict.fromkeys(self._names, 1.0))
-        self.options = original_options(given) if semantics == "original" else corrected_options(given)
-        self.selection = selection_of(self.options, threshold, given)
+        self.selection = Selection(threshold, connectivity, minimum_size, max_components, keep)
+        self.selection.check()
+        self.options = InstanceOptions(
+            checked_loss(pixel_loss, "pixel_loss"),
+            checked_loss(instance_loss, "instance_loss"),
+            checked_loss(center_loss, "center_loss"),
+            empty_loss,
+            minimum_size,
+            too_many,
+            center_offset,
+            exclude_true_positives,
+            rates,
+            over,
+            reduction,
+            check_some_spacing(spacing),
+        )
+        self.options.check()
 
     def forward(
         self,
@@ -116,10 +101,6 @@ class _InstanceLossBase(nn.Module):
         proximity: bool,
     ) -> InstanceTerms:
         check_instance_tensors(prediction, target, instances, ignore)
-        options = self.options
-        original = isinstance(options, OriginalOptions)
-        if original and ignore is not None:
-            raise ArgumentError("`ignore` has no effect in the original semantics; use semantics='corrected'")
         inputs = foreground(
             prediction, target, ignore, activation=self.activation, include_background=self.include_background
         )
@@ -128,27 +109,17 @@ class _InstanceLossBase(nn.Module):
             inputs,
             self.selection,
             instances=None if instances is None else instances[:, channels],
-            center_offset=None if original else options.center_offset,
-            spacing=None if isinstance(options, OriginalOptions) else options.spacing,
+            center_offset=self.options.center_offset,
+            spacing=self.options.spacing,
         )
-        sums = cell_sums(
-            inputs.values,
-            batch.cells,
-            len(batch.voxels),
-            from_logits=inputs.from_logits,
-            logarithms=not original,
-        )
-        if isinstance(options, OriginalOptions):
-            terms = original_terms(batch, sums, options, prediction.shape[2:], proximity=proximity)
-        else:
-            shown = inputs.probabilities() if options.has_functions else None
-            terms = corrected_terms(batch, sums, options, probabilities=shown, proximity=proximity)
+        sums = cell_sums(inputs.values, batch.cells, len(batch.voxels), from_logits=inputs.from_logits)
+        shown = inputs.probabilities() if self.options.has_functions else None
+        terms = instance_terms(batch, sums, self.options, probabilities=shown, proximity=proximity)
         return InstanceTerms(*(term.to(inputs.values.dtype) for term in terms))
 
     def extra_repr(self) -> str:
         """Show the options."""
         options: dict[str, Any] = {
-            "semantics": self.semantics,
             "activation": self.activation,
             "include_background": self.include_background,
             **self.selection._asdict(),
@@ -161,12 +132,11 @@ class _InstanceLossBase(nn.Module):
 class InstanceLoss(_InstanceLossBase):
     """The instance loss of Rachmadi et al. 2024: seven terms, six of them about objects.
 
+    Each of them trains: the threshold chooses the structure only, and probabilities carry the gradient. The
+    values of the published code are those of `objectwise.compat.instance_loss`.
+
     Parameters
     ----------
-    semantics : "corrected" or "original"
-        "corrected": every term trains; thresholds choose the structure only and probabilities carry the
-        gradient. "original": value and gradient of the published code with probabilities in place of its
-        binarised prediction; `center`, `false` and `missed` then have no gradient.
     activation : "sigmoid", "softmax" or "none"
         How predictions become probabilities. "none": they are. With "softmax" the first channel is the
         background.
@@ -176,8 +146,8 @@ class InstanceLoss(_InstanceLossBase):
         "dice" (default), "jaccard", "tversky", "focal_tversky", "cross_entropy", "dice_cross_entropy", a
         `SegmentLoss` with its numbers, or any function of probabilities and target, (1, 1, *crop) each, that
         returns a scalar; such a function is called once for each segment.
-    empty_loss : "cross_entropy" or "tversky", optional
-        Loss of a segment without truth, such as a false instance: cross-entropy by default. See
+    empty_loss : "cross_entropy" or "tversky"
+        Loss of a segment without truth, such as a false instance. See
         `objectwise.losses.instances.segment_loss.empty_loss`.
     threshold : float between 0 and 1
         Least probability of a predicted component; 0.5.
@@ -188,24 +158,22 @@ class InstanceLoss(_InstanceLossBase):
     minimum_size : int, voxels
         Smaller predicted components are none; smaller true ones have no terms of their own. 0.
     max_components : int, optional
-        Most predicted components of a volume. Original: 50, those whose last voxel comes first. Corrected: no
-        limit by default, since the cost does not depend on it.
+        Most predicted components of a volume; no limit by default, since the cost does not depend on it.
     keep : "largest", "strongest" or "error", optional
-        Corrected only, required with `max_components`: which components to keep, the strongest being those
+        Required with `max_components`: which components to keep, the strongest being those
         of the highest mean prediction.
     too_many : float, optional
         A volume with more than `too_many` predicted components for each true one is crowded: its predicted
         components are not looked at one by one; the instance loss of the whole volume stands for them.
-        A volume without true objects never is. Original: 50. Corrected: none by default.
-    center_offset : float, optional
-        How far a center reaches from its middle along every axis. Original: 5 voxels along the longest axis,
-        less along shorter ones, the default of the code. Corrected: 3, in units of `spacing`, the default
-        that README and docstring name.
+        A volume without true objects never is, and by default none.
+    center_offset : float
+        How far a center reaches from its middle along every axis, in units of `spacing`; 3, the default that
+        the published README and docstring name.
     exclude_true_positives : bool
         Whether the segment of a true object leaves out voxels of other true objects; True.
-    rates : bool, optional
-        Whether `false` and `missed` are divided by the number of predicted and of true objects. Original:
-        False, as in the code. Corrected: True, as the paper's abstract has it.
+    rates : bool
+        Whether `false` and `missed` are divided by the number of predicted and of true objects; True, as the
+        paper's abstract has it.
     over : "instance" or "data"
         Whether `reduction` goes over all instances of the batch or over those of each volume, the volumes
         being averaged.
@@ -260,13 +228,12 @@ class InstanceLoss(_InstanceLossBase):
             ids serve: a data loader can compute them once, and objects that touch stay apart.
         ignore : as `prediction`, bool, optional
             True where the truth is unknown: what `target` and `prediction` hold there has no effect, and
-            objects end there. Corrected semantics only.
+            objects end there.
 
         Returns
         -------
         InstanceTerms
-            Scalars. Differentiable, but in the original semantics `center`, `false` and `missed`, which are
-            counts.
+            Scalars, differentiable.
 
         Raises
         ------
@@ -276,7 +243,7 @@ class InstanceLoss(_InstanceLossBase):
 
         Notes
         -----
-        Corrected, volume without true objects: `label_instances` and `missed` are 0. Without predicted
+        Volume without true objects: `label_instances` and `missed` are 0. Without predicted
         objects: `output_instances` and `false` are 0.
         """
         terms: InstanceTerms = self._terms(prediction, target, instances, ignore, proximity=True)

@@ -122,14 +122,7 @@ def foreground(
     """Return the object channels of all, widened, and check their values."""
     channels = object_channels(prediction, activation, include_background)
     values = prediction.to(wide_dtype(prediction))
-    _check_finite(values.detach())
-    if activation == "none":
-        least, most = (float(value) for value in values.detach().aminmax())
-        if least < 0 or most > 1:
-            raise ArgumentError(
-                f"`prediction` must be in 0..1 with activation 'none', got {least:g}..{most:g}; "
-                "pass activation='sigmoid' for logits"
-            )
+    check_values(values, activation)
     positive = target[:, channels]
     if ignore is not None:
         ignore = ignore[:, channels]
@@ -147,12 +140,21 @@ def foreground(
     return Foreground(values, positive, ignore, activation != "none")
 
 
-def _check_finite(values: Tensor) -> None:
+def check_values(values: Tensor, activation: str, *, name: str = "prediction") -> None:
+    """Require finite values, and probabilities where no activation makes them."""
+    values = values.detach()
     if values.device.type == "cpu":
-        check_finite(values.numpy(), name="prediction")
+        check_finite(values.numpy(), name=name)
     # One sum is finite only if all values are, and much cheaper than a mask.
     elif not torch.isfinite(values.sum(dtype=torch.float64)):
-        raise ArgumentError("`prediction` must be finite, got NaN or infinity")
+        raise ArgumentError(f"`{name}` must be finite, got NaN or infinity")
+    if activation == "none":
+        least, most = (float(value) for value in values.aminmax())
+        if least < 0 or most > 1:
+            raise ArgumentError(
+                f"`{name}` must be in 0..1 with activation 'none', got {least:g}..{most:g}; "
+                "pass activation='sigmoid' for logits"
+            )
 
 
 def _logits_against_the_rest(values: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The segments that the corrected instance loss looks at, as sums over cells.
+"""The segments that the instance loss looks at, as sums over cells.
 
 Every function returns one row for each segment; a reduction knows the volume of each row and which rows
 count. Rows are taken with `index_select` and `masked_select`: on the CPU, PyTorch splits plain indexing among
