@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
+from monai.losses import DiceLoss
 
-from objectwise.errors import DtypeError
+from objectwise.errors import ArgumentError, DtypeError
 from objectwise.losses import BlobLoss, CCDiceLoss, InstanceCenterLoss, InstanceLoss, RegionDice, SegmentLoss
 from tests.losses.instances.problems import busy, gradients_of, problems, rows, scene, values_of
 from tests.oracles import instances as oracle
@@ -130,21 +131,94 @@ def test_ignored_padding_changes_nothing(problem):
     )
 
 
+def with_unknown(logits, target):
+    """The same batch between samples of which nothing is known, and what is unknown of it."""
+    parts = [torch.cat([one, one, one]) for one in (logits, target)]
+    ignore = torch.ones_like(parts[1])
+    ignore[len(target) : 2 * len(target)] = False
+    return *parts, ignore
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("inner", ["dice_cross_entropy", DiceLoss()])
+@pytest.mark.parametrize(
+    "over", [("instance", "mean"), ("instance", "sum"), ("data", "mean"), ("data", "sum")]
+)
+def test_a_sample_of_which_nothing_is_known_is_as_if_it_were_not_in_the_batch(loss, inner, over):
+    logits, target = busy()
+    function = loss(pixel_loss=inner, instance_loss=inner, over=over[0], reduction=over[1])
+    more, truth, ignore = with_unknown(logits, target)
+    logits.requires_grad_()
+    more.requires_grad_()
+    alone = function.terms(logits, target)
+    terms = function.terms(more, truth, ignore=ignore)
+    np.testing.assert_allclose(values_of(terms), values_of(alone), rtol=1e-12)
+    gradients = gradients_of(terms, more)
+    assert not gradients[:, ignore].any()
+    middle = gradients[:, len(target) : 2 * len(target)]
+    np.testing.assert_allclose(middle, gradients_of(alone, logits), rtol=1e-9, atol=1e-15)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_batch_of_which_nothing_is_known_costs_nothing_and_pulls_nowhere(loss):
+    logits, target = busy()
+    logits.requires_grad_()
+    for inner in ("dice", "cross_entropy", DiceLoss()):
+        function = loss(pixel_loss=inner, instance_loss=inner)
+        value = function(logits, target, ignore=torch.ones_like(target))
+        assert value == 0
+        (gradient,) = torch.autograd.grad(value, logits)
+        assert not gradient.any()
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("with_ids", [False, True])
-def test_what_ignored_voxels_hold_has_no_effect(loss, with_ids):
+@pytest.mark.parametrize("fill", [3.0, float("nan"), float("-inf")])
+def test_what_ignored_voxels_hold_has_no_effect(loss, with_ids, fill):
     logits, target = busy()
     ignore = torch.zeros_like(target)
     ignore[..., 5:9] = True
     unknown = torch.where(ignore, 255, target.long())
     instances = [mask.long() if with_ids else None for mask in (target, ~target & ignore | target & ~ignore)]
-    changed = torch.where(ignore, 3.0, logits)
+    changed = torch.where(ignore, fill, logits)
     logits.requires_grad_()
+    changed.requires_grad_()
     terms = loss().terms(logits, target, ignore=ignore, instances=instances[0])
-    assert not gradients_of(terms, logits)[:, ignore].any()
     assert gradients_of(terms, logits)[:, ~ignore].any()
     others = loss().terms(changed, unknown, ignore=ignore, instances=instances[1])
     np.testing.assert_allclose(values_of(terms), values_of(others), rtol=1e-12)
+    np.testing.assert_array_equal(gradients_of(others, changed)[:, ignore], 0)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("fill", [7.0, float("nan")])
+def test_what_stands_at_ignored_voxels_is_no_probability_either(loss, fill):
+    logits, target = busy()
+    p, ignore = logits.sigmoid(), torch.zeros_like(target)
+    ignore[..., :4] = True
+    function = loss(activation="none")
+    changed = torch.where(ignore, fill, p).requires_grad_()
+    terms = function.terms(changed, target, ignore=ignore)
+    assert values_of(terms).tolist() == values_of(function.terms(p, target, ignore=ignore)).tolist()
+    np.testing.assert_array_equal(gradients_of(terms, changed)[:, ignore], 0)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_softmax_reads_a_voxel_where_one_of_its_objects_is_known(loss):
+    rng = np.random.default_rng(0)
+    logits = torch.from_numpy(rng.normal(0, 2, (1, 3, 9, 9)))
+    target = torch.from_numpy(rng.random(logits.shape) < 0.2)
+    ignore = torch.zeros_like(target)
+    ignore[:, 1:, :, :2] = True  # whatever is said of the background, which has no objects
+    ignore[:, 1, :, :4] = True
+    function = loss(activation="softmax")
+    changed = torch.where(torch.arange(9) < 2, float("nan"), logits).requires_grad_()
+    terms = function.terms(changed, target, ignore=ignore)
+    assert values_of(terms).tolist() == values_of(function.terms(logits, target, ignore=ignore)).tolist()
+    assert np.isfinite(gradients_of(terms, changed)).all()
+    logits[0, 0, 0, 3] = float("nan")
+    with pytest.raises(ArgumentError, match=r"`prediction` must be finite, got nan at \(0, 0, 0, 3\)"):
+        function(logits, target, ignore=ignore)
 
 
 def test_a_missed_object_where_nothing_is_known_is_not_missed():

@@ -17,7 +17,7 @@ from objectwise.losses.instances.regions import (
     blob_segments,
     volume_segments,
 )
-from objectwise.losses.instances.rows import Rows
+from objectwise.losses.instances.rows import Rows, mean_over
 
 
 class BlobLoss(RegionLoss):
@@ -60,6 +60,6 @@ class BlobLoss(RegionLoss):
         whole = volume_segments(partition, sums)
         blobs = blob_segments(partition, sums, self.minimum_size)
         rows = Rows(losses_of(self.instance_loss, blobs, crops, "blob"), blobs.volume).only(blobs.counts)
-        reduced = rows.reduced(partition.n_volumes, self.over, self.reduction)
-        pixel = losses_of(self.pixel_loss, whole, crops, "whole").mean()
+        reduced = rows.reduced(whole.counts, self.over, self.reduction)
+        pixel = mean_over(losses_of(self.pixel_loss, whole, crops, "whole"), whole.counts)
         return RegionTerms(pixel.to(inputs.values.dtype), reduced.to(inputs.values.dtype))

@@ -21,7 +21,7 @@ from objectwise.losses.instances.regions import (
     region_segments,
     volume_segments,
 )
-from objectwise.losses.instances.rows import Rows, with_empty
+from objectwise.losses.instances.rows import Rows, mean_over, with_empty
 from objectwise.losses.instances.segment_loss import EMPTY_LOSSES
 
 
@@ -134,9 +134,10 @@ class CCDiceLoss(RegionLoss):
             logarithms=self._logarithms(empty=self.empty_loss),
         )
         crops = RegionCrops(inputs, partition)
+        whole = volume_segments(partition, sums)
         segments = region_segments(partition, sums, self.minimum_size)
         losses = with_empty(self.instance_loss, segments, self.empty_loss, crops, "region")
         rows = Rows(losses, segments.volume).only(segments.counts)
-        reduced = rows.reduced(partition.n_volumes, self.over, self.reduction)
-        pixel = losses_of(self.pixel_loss, volume_segments(partition, sums), crops, "whole").mean()
+        reduced = rows.reduced(whole.counts, self.over, self.reduction)
+        pixel = mean_over(losses_of(self.pixel_loss, whole, crops, "whole"), whole.counts)
         return RegionTerms(pixel.to(inputs.values.dtype), reduced.to(inputs.values.dtype))

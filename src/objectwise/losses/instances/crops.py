@@ -27,7 +27,7 @@ def losses_of(loss: AnyLoss, segments: Segments, crops: object, kind: str) -> Te
     if isinstance(loss, SegmentLoss):
         return loss(segments.sums)
     rows = segments.counts.nonzero()[:, 0].tolist()
-    losses = torch.zeros_like(segments.sums.predicted)
+    losses = segments.sums.predicted * 0  # a batch without a segment has a gradient: 0
     if not rows:
         return losses
     cut: Callable[[int], tuple[Tensor, Tensor]] = getattr(crops, kind)

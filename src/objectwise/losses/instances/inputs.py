@@ -10,9 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectwise.checks import check_bool, check_choice, check_finite
+from objectwise.checks import check_bool, check_choice
 from objectwise.errors import ArgumentError, DeviceError, DtypeError, ShapeError
-from objectwise.losses.inputs import FLOATS, INTEGERS, check_host_tensor, on_host, wide_dtype
+from objectwise.losses.inputs import (
+    FLOATS,
+    INTEGERS,
+    check_finite_tensor,
+    check_host_tensor,
+    on_host,
+    wide_dtype,
+)
 
 ACTIVATIONS = ("sigmoid", "softmax", "none")
 
@@ -119,14 +126,19 @@ def foreground(
     activation: str,
     include_background: bool | None = None,
 ) -> Foreground:
-    """Return the object channels of all, widened, and check their values."""
+    """Return the object channels of all, widened, and check their values.
+
+    Where nothing is known the values are 0, whatever came: no activation may carry them on.
+    """
     channels = object_channels(prediction, activation, include_background)
     values = prediction.to(wide_dtype(prediction))
-    check_values(values, activation)
     positive = target[:, channels]
     if ignore is not None:
         ignore = ignore[:, channels]
         positive = positive.masked_fill(ignore, 0)
+        # A softmax reads all channels of a voxel in which one of its objects is known.
+        values = values.masked_fill(ignore.all(1, keepdim=True) if activation == "softmax" else ignore, 0)
+    check_values(values, activation)
     if positive.dtype != torch.bool:
         strange = (positive != 0) & (positive != 1)
         if strange.any():
@@ -142,14 +154,9 @@ def foreground(
 
 def check_values(values: Tensor, activation: str, *, name: str = "prediction") -> None:
     """Require finite values, and probabilities where no activation makes them."""
-    values = values.detach()
-    if values.device.type == "cpu":
-        check_finite(values.numpy(), name=name)
-    # One sum is finite only if all values are, and much cheaper than a mask.
-    elif not torch.isfinite(values.sum(dtype=torch.float64)):
-        raise ArgumentError(f"`{name}` must be finite, got NaN or infinity")
+    check_finite_tensor(values, name=name)
     if activation == "none":
-        least, most = (float(value) for value in values.aminmax())
+        least, most = (float(value) for value in values.detach().aminmax())
         if least < 0 or most > 1:
             raise ArgumentError(
                 f"`{name}` must be in 0..1 with activation 'none', got {least:g}..{most:g}; "

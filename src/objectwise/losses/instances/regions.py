@@ -100,19 +100,18 @@ def _halves(partition: Partition, sums: CellSums) -> _Halves:
 
 
 def volume_segments(partition: Partition, sums: CellSums) -> Segments:
-    """Return the sums over each volume, (v,)."""
+    """Return the sums over each volume, (v,); one of which nothing is known does not count."""
     p, cross_entropy, voxels = _halves(partition, sums)
     n = partition.n_volumes
 
     def total(*rows: Tensor) -> Tensor:
         return rows[0].new_zeros(n).index_add(0, partition.volume, torch.stack(rows).sum(0))
 
-    true = total(voxels[1])
-    volumes = torch.arange(n, device=true.device)
+    true, every = total(voxels[1]), total(*voxels)
     return Segments(
-        SegmentSums(total(p[1]), total(*p), true, total(*voxels), total(*cross_entropy)),
-        volumes,
-        torch.ones_like(volumes, dtype=torch.bool),
+        SegmentSums(total(p[1]), total(*p), true, every, total(*cross_entropy)),
+        torch.arange(n, device=true.device),
+        every > 0,
         true > 0,
     )
 

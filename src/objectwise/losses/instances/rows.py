@@ -27,19 +27,26 @@ class Rows(NamedTuple):
         """Return these rows and others."""
         return Rows(torch.cat([self.losses, more.losses]), torch.cat([self.volume, more.volume]))
 
-    def reduced(self, n_volumes: int, over: str, reduction: str) -> Tensor:
+    def reduced(self, known: Tensor, over: str, reduction: str) -> Tensor:
         """Return their sum or mean, over all of them or volume by volume; 0 where there are none.
 
-        By volume, the mean is one over the volumes that have a segment, of sums over all volumes.
+        By volume, the mean is one over the volumes that have a segment, of sums over all volumes of which
+        something is `known`, (v,) bool.
         """
         if over == "instance":
             return self.losses.sum() / (max(1, len(self.losses)) if reduction == "mean" else 1)
         ones = torch.ones_like(self.losses)
-        totals = self.losses.new_zeros(n_volumes).index_add(0, self.volume, self.losses)
+        totals = self.losses.new_zeros(len(known)).index_add(0, self.volume, self.losses)
         if reduction == "sum":
-            return totals.mean()
-        counts = self.losses.new_zeros(n_volumes).index_add(0, self.volume, ones)
+            return mean_over(totals, known)
+        counts = self.losses.new_zeros(len(known)).index_add(0, self.volume, ones)
         return (totals / counts.clamp_min(1)).sum() / (counts > 0).sum().clamp_min(1)
+
+
+def mean_over(values: Tensor, counts: Tensor) -> Tensor:
+    """Return the mean of those values that count, 0 where none does."""
+    chosen = values.masked_select(counts)
+    return chosen.sum() / max(1, len(chosen))
 
 
 def with_empty(loss: AnyLoss, segments: Segments, empty: str, crops: object, kind: str) -> Tensor:

@@ -64,7 +64,7 @@ def parts_of(batch: Batch, sums: CellSums) -> Parts:
 
 
 def whole_segments(parts: Parts) -> Segments:
-    """Return the sums over each volume, (v,)."""
+    """Return the sums over each volume, (v,); one of which nothing is known does not count."""
     return _of_volumes(parts.volumes_in_truth, parts.volumes_in_background)
 
 
@@ -74,8 +74,7 @@ def center_segments(parts: Parts, crowded: Tensor) -> Segments:
     In a crowded volume the centers of predicted objects do not count.
     """
     background = Part(*(torch.where(crowded, 0, column) for column in parts.centers_in_background))
-    segments = _of_volumes(parts.centers_in_truth, background)
-    return segments.only(segments.sums.voxels > 0)
+    return _of_volumes(parts.centers_in_truth, background)
 
 
 def label_segments(
@@ -126,8 +125,8 @@ def output_segments(parts: Parts, batch: Batch) -> Segments:
 
 def _of_volumes(truth: Part, background: Part) -> Segments:
     volumes = torch.arange(len(truth.p), device=truth.p.device)
-    everywhere = torch.ones_like(volumes, dtype=torch.bool)
-    return Segments(_joined(truth, background), volumes, everywhere, truth.voxels > 0)
+    sums = _joined(truth, background)
+    return Segments(sums, volumes, sums.voxels > 0, truth.voxels > 0)
 
 
 def _joined(truth: Part, background: Part) -> SegmentSums:

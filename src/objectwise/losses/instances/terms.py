@@ -16,7 +16,7 @@ from objectwise.losses.instances.cell_sums import CellSums
 from objectwise.losses.instances.crops import Crops, losses_of
 from objectwise.losses.instances.options import InstanceOptions
 from objectwise.losses.instances.proximity import FARTHEST, nearest_distances
-from objectwise.losses.instances.rows import Rows, with_empty
+from objectwise.losses.instances.rows import Rows, mean_over, with_empty
 from objectwise.losses.instances.segments import (
     Segments,
     center_segments,
@@ -91,29 +91,28 @@ def instance_terms(
     crops = None
     if probabilities is not None:
         crops = Crops(probabilities, batch, crowded, exclude_true_positives=options.exclude_true_positives)
-    pixel = losses_of(options.pixel_loss, whole, crops, "whole")
+    known = whole.counts
+    pixel = mean_over(losses_of(options.pixel_loss, whole, crops, "whole"), known)
     of_labels = losses_of(options.instance_loss, labels, crops, "label")
     of_outputs = with_empty(options.instance_loss, outputs, options.empty_loss, crops, "output")
     of_crowds = losses_of(options.instance_loss, whole.only(crowded), crops, "whole")
-    central = with_empty(options.center_loss, center, options.empty_loss, crops, "center").masked_select(
-        center.counts
-    )
+    central = with_empty(options.center_loss, center, options.empty_loss, crops, "center")
 
     alone = outputs.only(~crowded.index_select(0, outputs.volume))
     sides = labels, alone, whole.only(crowded)
-    label_term, output_term = _over_instances((of_labels, of_outputs, of_crowds), sides, batch, options)
+    label_term, output_term = _over_instances((of_labels, of_outputs, of_crowds), sides, known, options)
     near = pixel.new_zeros(())
     if proximity:
         to_outputs, to_labels = nearest_distances(batch, options.spacing)
         weighed = of_labels * to_outputs, of_outputs * to_labels, of_crowds * FARTHEST
-        near = torch.stack(_over_instances(weighed, sides, batch, options)).sum()
+        near = torch.stack(_over_instances(weighed, sides, known, options)).sum()
     return InstanceTerms(
-        pixel.mean(),
+        pixel,
         label_term,
         output_term,
-        central.sum() / max(1, len(central)),
-        _unmet(outputs, outputs.sums.predicted, batch.n_volumes, rates=options.rates),
-        _unmet(labels, labels.sums.true - labels.sums.overlap, batch.n_volumes, rates=options.rates),
+        mean_over(central, center.counts),
+        _unmet(outputs, outputs.sums.predicted, known, rates=options.rates),
+        _unmet(labels, labels.sums.true - labels.sums.overlap, known, rates=options.rates),
         near,
     )
 
@@ -121,14 +120,14 @@ def instance_terms(
 def _over_instances(
     losses: tuple[Tensor, Tensor, Tensor],
     sides: tuple[Segments, Segments, Segments],
-    batch: Batch,
+    known: Tensor,
     options: InstanceOptions,
 ) -> tuple[Tensor, Tensor]:
     """Reduce the losses of true objects, and those of predicted objects together with crowded volumes."""
     labels, outputs, crowds = (
         Rows(of_side, side.volume).only(side.counts) for of_side, side in zip(losses, sides, strict=True)
     )
-    reduction = (batch.n_volumes, options.over, options.reduction)
+    reduction = (known, options.over, options.reduction)
     return labels.reduced(*reduction), outputs.and_also(crowds).reduced(*reduction)
 
 
@@ -142,7 +141,7 @@ def _crowded(batch: Batch, too_many: float | None) -> Tensor:
     return (n_true > 0) & (n_predicted > too_many * n_true)
 
 
-def _unmet(segments: Segments, expected: Tensor, n_volumes: int, *, rates: bool) -> Tensor:
+def _unmet(segments: Segments, expected: Tensor, known: Tensor, *, rates: bool) -> Tensor:
     """Return how many objects of a volume meet none of the other side, each counted by its probability.
 
     `expected` is the expected number of wrong voxels of every object; over its voxels, that is the
@@ -150,8 +149,8 @@ def _unmet(segments: Segments, expected: Tensor, n_volumes: int, *, rates: bool)
     """
     alone = segments.counts & ~segments.met
     wrong = (expected / segments.sums.voxels.clamp_min(1)).masked_select(alone)
-    totals = wrong.new_zeros(n_volumes).index_add(0, segments.volume.masked_select(alone), wrong)
+    totals = wrong.new_zeros(len(known)).index_add(0, segments.volume.masked_select(alone), wrong)
     if rates:
         ones = segments.counts.to(totals.dtype)
-        totals = totals / totals.new_zeros(n_volumes).index_add(0, segments.volume, ones).clamp_min(1)
-    return totals.mean()
+        totals = totals / totals.new_zeros(len(known)).index_add(0, segments.volume, ones).clamp_min(1)
+    return mean_over(totals, known)
