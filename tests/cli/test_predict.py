@@ -10,8 +10,9 @@ import torch
 from typer.testing import CliRunner
 
 from objectwise.cli.main import app
-from objectwise.data import write_volume
-from objectwise.networks import AffinityUNet
+from objectwise.data import fit_normalisation, read_volume, write_volume
+from objectwise.networks import AffinityUNet, NetworkRecord, load_network, save_network
+from objectwise.pipeline import predict_affinities, read_affinities
 
 
 @pytest.fixture
@@ -38,6 +39,59 @@ def test_network_of_the_first_format_is_taken_with_a_sentence(tmp_path: Path, ra
     said = predict(tmp_path / "old.pt", raw, "--window-shape", "8,16,16", "--dry-run")
     assert said.startswith(f"warning: {tmp_path / 'old.pt'} is of the first format")
     assert "nearest neighbours" in said
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Path:
+    network = AffinityUNet(3, 3, features=[4, 8])
+    network.record = NetworkRecord(
+        offsets=((0, 0, -1), (0, -3, 0), (-2, 0, 0)),
+        window_shape=(8, 16, 8),
+        voxel_size=(1.0, 1.0, 1.0),
+        normalisation=fit_normalisation([np.arange(256, dtype=np.uint8)]).as_plain(),
+    )
+    save_network(tmp_path / "network.pt", network)
+    return tmp_path / "network.pt"
+
+
+def test_network_brings_its_offsets_and_its_window(tmp_path: Path, network: Path, raw: Path):
+    assert "warning" not in predict(network, raw, "--json")
+    affinities = read_affinities(f"{tmp_path}/a.h5:volumes/predictions/affinities")
+    assert affinities.offsets.tolist() == [[0, 0, -1], [0, -3, 0], [-2, 0, 0]]
+    model = load_network(network)
+    expected = predict_affinities(model, read_volume(raw).array, window_shape=(8, 16, 8), accelerator="cpu")
+    np.testing.assert_array_equal(affinities.array, expected)
+
+
+def test_offsets_that_are_not_those_of_the_network_are_refused(network: Path, raw: Path):
+    predict(network, raw, "--dry-run", "--offsets", "[[0,0,-1],[0,-3,0],[-2,0,0]]")
+    said = predict(network, raw, "--offsets", "nearest", code=2)
+    assert (
+        "`--offsets` must be those of the network, [[0, 0, -1], [0, -3, 0], [-2, 0, 0]], got [[-1, 0, 0]"
+        in said
+    )
+
+
+def test_channels_of_a_network_that_does_not_name_them_are_assumed_aloud(tmp_path: Path, raw: Path):
+    save_network(tmp_path / "bare.pt", AffinityUNet(3, 3, features=[4, 8]))
+    said = predict(tmp_path / "bare.pt", raw, "--window-shape", "8,16,16", "--dry-run")
+    assert said.startswith(
+        "warning: the network does not say what its 3 channels are: assumed are the nearest"
+    )
+    arguments = ["--window-shape", "8,16,16", "--dry-run", "--offsets", "nearest"]
+    assert predict(tmp_path / "bare.pt", raw, *arguments) == ""
+    save_network(tmp_path / "five.pt", AffinityUNet(3, 5, features=[4, 8]))
+    assert "`--offsets` must be given" in predict(
+        tmp_path / "five.pt", raw, "--window-shape", "8,16,16", code=2
+    )
+
+
+def test_volume_far_from_the_training_is_warned_of_in_a_line(tmp_path: Path, network: Path):
+    write_volume(tmp_path / "far.tif", np.full((8, 16, 16), 4000, np.uint16))
+    said = predict(network, tmp_path / "far.tif")
+    assert (
+        f"warning: the network has not learnt from volumes like {tmp_path / 'far.tif'}: 100% of its" in said
+    )
 
 
 def test_trash_is_misuse_in_one_sentence(tmp_path: Path, raw: Path):

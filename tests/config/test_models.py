@@ -9,6 +9,7 @@ from objectwise.config import (
     DataConfig,
     EvaluationConfig,
     NetworkConfig,
+    NormalisationConfig,
     RunConfig,
     SegmentationConfig,
     TrainingConfig,
@@ -74,3 +75,27 @@ def test_neighborhood_follows_the_dimensions():
 def test_protocols_of_the_configuration_are_those_of_the_metrics():
     choices = EvaluationConfig.model_json_schema()["properties"]["protocol"]["enum"]
     assert sorted(choices) == sorted(PROTOCOLS)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "range"}, r"the method range needs normalisation\.range"),
+        ({"range": (0.0, 1.0)}, r"normalisation\.range has no effect with the method auto"),
+        ({"method": "zscore", "range": (0.0, 1.0)}, "has no effect with the method zscore"),
+        (
+            {"method": "range", "range": (0.0, 1.0), "percentiles": (1.0, 99.0)},
+            r"normalisation\.percentiles has no effect with the method range",
+        ),
+        (
+            {"method": "range", "range": (1.0, 1.0)},
+            r"normalisation\.range must ascend \[low, high\], got \[1",
+        ),
+        ({"percentiles": (60.0, 40.0)}, r"normalisation\.percentiles must ascend"),
+        ({"percentiles": (0.0, 101.0)}, "less than or equal to 100"),
+        ({"method": "guess"}, "'auto', 'range', 'percentiles' or 'zscore'"),
+    ],
+)
+def test_normalisations_without_sense_are_refused(options, message):
+    with pytest.raises(ValidationError, match=message):
+        NormalisationConfig(**options)

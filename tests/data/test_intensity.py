@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from objectwise.data import normalise_raw, raw_range
+from objectwise.data import Normalisation, fit_normalisation, normalise_raw, raw_range
 from objectwise.errors import ArgumentError, DtypeError
 
 
@@ -47,3 +47,110 @@ def test_what_is_no_image_is_refused():
         normalise_raw(np.zeros((2, 2), complex))
     with pytest.raises(ArgumentError, match="`intensity_range` must ascend"):
         normalise_raw(np.zeros((2, 2)), (1.0, 1.0))
+
+
+def stack(seed=0, shape=(6, 30, 30)):
+    return np.random.default_rng(seed).integers(100, 4000, shape).astype(np.uint16)
+
+
+def test_volumes_of_a_training_share_one_range():
+    dark, bright = stack()[:3] // 2, stack()[3:] + 1000
+    fitted = fit_normalisation([dark, bright])
+    both = np.concatenate([dark.ravel(), bright.ravel()])
+    assert (fitted.low, fitted.high) == raw_range(both)
+    assert fitted(dark).mean() < fitted(bright).mean()
+
+
+def test_range_is_taken_as_it_is_given():
+    fitted = fit_normalisation([stack()], method="range", limits=(0, 2000))
+    np.testing.assert_allclose(fitted(stack()), (stack() / 2000).clip(0, 1), rtol=1e-6)
+
+
+def test_percentiles_are_those_asked_for_even_of_bytes():
+    raw = np.arange(101, dtype=np.uint8).reshape(1, 101)
+    fitted = fit_normalisation([raw], method="percentiles", percentiles=(10, 60))
+    assert (fitted.low, fitted.high) == (10, 60)
+
+
+def test_zscore_is_clipped_and_has_mean_0_and_deviation_1():
+    raw = stack()
+    raw[0, 0, 0] = 60_000
+    fitted = fit_normalisation([raw], method="zscore")
+    assert fitted(raw).dtype == np.float32
+    assert abs(float(fitted(raw).mean())) < 1e-5
+    assert abs(float(fitted(raw).std()) - 1) < 1e-5
+    assert fitted(raw).max() < 2
+    np.testing.assert_allclose(fitted(raw), fitted.finished(fitted.unit(raw)))
+    assert not fit_normalisation([np.ones((2, 2))], method="zscore")(np.ones((2, 2))).any()
+
+
+def test_normalisation_survives_a_file():
+    for method in ("auto", "percentiles", "zscore"):
+        fitted = fit_normalisation([stack()], method=method)
+        plain = fitted.as_plain()
+        assert all(isinstance(value, str | float) for value in plain.values())
+        assert Normalisation.from_plain(plain) == fitted
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"method": "guess"}, "`method` must be one of"),
+        ({"low": 5000.0}, "`low` and `high` must ascend"),
+        ({"low": float("nan")}, "`low` must be finite"),
+        ({"low": -1.7e308, "high": 1.7e308}, "`low` and `high` must ascend"),
+        ({"seen_high": "5"}, "`seen_high` must be a number"),
+        ({"mean": 3.0}, "`deviation` must be positive beside a mean"),
+        ({"mean": 3.0, "deviation": 0.0}, "`deviation` must be positive beside a mean"),
+        ({"bias": 3.0}, "`normalisation` must hold"),
+    ],
+)
+def test_normalisation_of_a_foreign_file_is_refused(change, message):
+    with pytest.raises(ArgumentError, match=message):
+        Normalisation.from_plain(fit_normalisation([stack()]).as_plain() | change)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "guess"}, "`method` must be one of"),
+        ({"method": "range"}, "`limits` must be given with the method 'range' alone"),
+        ({"limits": (0, 1)}, "`limits` must be given with the method 'range' alone"),
+        ({"percentiles": (99, 1)}, "`percentiles` must ascend in 0..100"),
+        ({"percentiles": (-1, 50)}, "`percentiles` must ascend in 0..100"),
+    ],
+)
+def test_impossible_normalisations_are_refused(options, message):
+    with pytest.raises(ArgumentError, match=message):
+        fit_normalisation([stack()], **options)
+
+
+def test_bytes_beside_other_dtypes_have_no_range_of_their_dtype():
+    mixed = [stack(), np.ones((2, 2, 2), np.uint8)]
+    with pytest.raises(ArgumentError, match=r"got the dtypes \['uint16', 'uint8'\]; convert them"):
+        fit_normalisation(mixed)
+    fit_normalisation(mixed, method="percentiles")
+    with pytest.raises(ArgumentError, match="at least one volume"):
+        fit_normalisation([])
+
+
+@pytest.mark.parametrize(
+    ("new", "said"),
+    [
+        (lambda raw: raw[:2], None),
+        (lambda raw: (raw * 0.9 + 200).astype(np.uint16), None),
+        (lambda raw: raw * 10, "lie outside those of the training"),
+        (lambda raw: raw + 3000, "lie outside"),
+        (lambda raw: raw / 4000.0, "lie outside"),
+        (lambda raw: 2000 + raw / 100.0, "span a small part of those of the training"),
+    ],
+)
+def test_volumes_far_from_the_training_are_told_from_its_like(new, said):
+    distance = fit_normalisation([stack()]).distance(new(stack(seed=1)))
+    assert distance is None if said is None else said in distance
+
+
+def test_all_channels_of_an_image_count():
+    raw = np.zeros((2, 4, 8, 8), np.float32)
+    raw[1] = 10
+    assert raw_range(raw) == (0, 10)

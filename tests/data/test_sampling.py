@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from torch.utils.data import DataLoader
 
-from objectwise.data import LabelledVolume, PatchSampler, compact_labels
+from objectwise.data import LabelledVolume, PatchSampler, compact_labels, fit_normalisation
 from objectwise.data.sampling import largest_foreground
 from objectwise.errors import ArgumentError, DtypeError, ShapeError
 
@@ -147,3 +147,31 @@ def test_compact_labels_keep_neighbouring_large_ids_apart(base):
     labels = np.array([[0, base + 1, base + 2], [base + 1, 0, base + 3]], np.uint64)
     np.testing.assert_array_equal(compact_labels(labels), [[0, 1, 2], [1, 0, 3]])
     np.testing.assert_array_equal(compact_labels(labels[:, 1:2] + np.uint64(7)), [[2], [1]])
+
+
+def test_all_volumes_are_normalised_by_one_range():
+    shape = (4, 16, 16)
+    dark, bright = (
+        volume(str(level), shape)._replace(raw=np.full(shape, level, np.uint16)) for level in (100, 300)
+    )
+    sampler = PatchSampler([dark, bright], (8, 8), seed=0)
+    found = {sampler.position(index).volume: set(sampler[index].raw.ravel().tolist()) for index in range(20)}
+    assert found == {0: {0.0}, 1: {1.0}}
+
+
+def test_augmentation_meets_raw_in_0_to_1_and_the_network_its_normalisation():
+    met = []
+
+    def look(patch, seed):
+        met.append(patch.raw)
+        return patch
+
+    raw = np.random.default_rng(0).normal(50, 9, (1, 16, 16))
+    zscore = fit_normalisation([raw], method="zscore")
+    sampler = PatchSampler(
+        [volume(shape=raw.shape)._replace(raw=raw)], (16, 16), seed=0, augmentation=look, normalisation=zscore
+    )
+    patch = sampler[0]
+    assert (met[0].min(), met[0].max()) == (0, 1)
+    np.testing.assert_array_equal(patch.raw, zscore.finished(met[0]))
+    assert sampler.normalisation is zscore

@@ -12,7 +12,9 @@ import pytest
 import torch
 from torch import nn
 
-from objectwise.errors import ArgumentError, DeviceError, ShapeError
+from objectwise.data import fit_normalisation
+from objectwise.errors import ArgumentError, DeviceError, ObjectwiseWarning, ShapeError
+from objectwise.networks import NetworkRecord
 from objectwise.pipeline import find_device, predict_affinities
 
 
@@ -119,11 +121,62 @@ def test_network_sees_no_more_than_a_batch_of_windows():
     assert {batch[1:] for batch in network.batches} == {(1, 16, 16)}
 
 
-def test_sixteen_bit_volume_is_normalised_as_a_whole():
+def test_network_without_a_record_gets_a_volume_by_its_own_range():
     raw = raw_volume(4, 20, 20).astype(np.uint16) * 100
     raw[0] //= 2
     predicted = predict_affinities(Pointwise(1), raw, window_shape=(8, 8), accelerator="cpu")
     assert predicted[0, 0].mean() < predicted[0, 1].mean()
+
+
+def recorded(trained_on, **options):
+    network = Pointwise(2)
+    network.record = NetworkRecord(
+        offsets=((-1, 0), (0, -1)),
+        window_shape=(16, 8),
+        voxel_size=(1.0, 1.0, 1.0),
+        normalisation=fit_normalisation([trained_on], **options).as_plain(),
+    )
+    return network
+
+
+@pytest.mark.parametrize("method", ["auto", "zscore"])
+def test_prediction_of_a_voxel_does_not_depend_on_the_sections_read(method):
+    raw = raw_volume(8, 20, 20).astype(np.uint16) * 100
+    raw[4:] += 2000
+    network = recorded(raw, method=method)
+    whole, part = (predict_affinities(network, array, accelerator="cpu") for array in (raw, raw[5:]))
+    np.testing.assert_array_equal(whole[:, 5:], part)
+    assert network.batches[0][2:] == (16, 8)
+
+
+def test_what_is_given_goes_before_what_the_network_knows():
+    raw = raw_volume(2, 20, 20).astype(np.uint16)
+    network = recorded(raw * 7)
+    chosen = fit_normalisation([raw], method="range", limits=(0, 255))
+    given = predict_affinities(network, raw, normalisation=chosen, window_shape=(8, 8), accelerator="cpu")
+    expected = predict_affinities(Pointwise(2), raw.astype(np.uint8), window_shape=(8, 8), accelerator="cpu")
+    np.testing.assert_array_equal(given, expected)
+
+
+def test_volume_far_from_the_training_is_warned_of():
+    network = recorded(raw_volume(2, 20, 20))
+    with pytest.warns(
+        ObjectwiseWarning, match="has not learnt from volumes like brain: .* lie outside those of"
+    ):
+        predict_affinities(network, raw_volume(2, 20, 20) * 100.0, name="brain", accelerator="cpu")
+
+
+def test_threads_are_those_asked_for_and_given_back():
+    class Threads(Pointwise):
+        def forward(self, raw):
+            self.threads = torch.get_num_threads()
+            return super().forward(raw)
+
+    before, network = torch.get_num_threads(), Threads(1)
+    threads = before + 1
+    predict_affinities(network, raw_volume(1, 8, 8), window_shape=(8, 8), accelerator="cpu", threads=threads)
+    assert network.threads == threads
+    assert torch.get_num_threads() == before
 
 
 MEASURED = """
@@ -200,6 +253,11 @@ def test_network_keeps_its_mode():
     [
         ({"raw": raw_volume(8, 8)}, ShapeError, r"`raw` must have shape \(z, y, x\), got \(8, 8\)"),
         ({"raw": raw_volume(0, 8, 8)}, ShapeError, "`raw` must not be empty"),
+        (
+            {"window_shape": None},
+            ArgumentError,
+            "`window_shape` must be given for a network without a record",
+        ),
         ({"window_shape": (8,)}, ShapeError, "`window_shape` must be 2 or 3 positive numbers"),
         ({"window_shape": (0, 8)}, ShapeError, "`window_shape` must be 2 or 3 positive numbers"),
         ({"overlap": 1.0}, ArgumentError, "`overlap` must be in 0..1, 1 excluded, got 1.0"),

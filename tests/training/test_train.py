@@ -7,6 +7,7 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 
+from objectwise.data import Normalisation, fit_normalisation
 from objectwise.errors import ArgumentError, CheckpointError, ShapeError
 from objectwise.networks import load_network
 from objectwise.training import read_metrics, train
@@ -49,6 +50,38 @@ def test_training_writes_its_files_and_nothing_to_the_console(tmp_path, capfd):
     assert list((tmp_path / "train" / "tensorboard").glob("events.*"))
     assert load_network(path).architecture["features"] == [4, 8]
     assert capfd.readouterr() == ("", "")
+
+
+def test_network_carries_what_a_prediction_needs(tmp_path):
+    volume = two_objects()._replace(voxel_size=(40.0, 4.0, 4.0))
+    volume = volume._replace(raw=volume.raw.astype(np.uint16) * 100)
+    path = train(toy_config(steps=5), [volume], tmp_path / "patch")
+    record = load_network(path).record
+    assert record.offsets == ((-1, 0), (0, -1))
+    assert record.window_shape == (8, 8)
+    assert record.voxel_size == (40.0, 4.0, 4.0)
+    assert record.dimensions == 2
+    fitted = fit_normalisation([volume.raw])
+    assert Normalisation.from_plain(record.normalisation) == fitted
+    top = {"normalisation": {"method": "zscore"}, "prediction": {"window_shape": [16, 16]}}
+    record = load_network(train(toy_config(steps=5, top=top), [volume], tmp_path / "window")).record
+    assert record.window_shape == (16, 16)
+    assert Normalisation.from_plain(record.normalisation) == fit_normalisation([volume.raw], method="zscore")
+
+
+def test_resumed_training_ends_with_the_same_bytes(tmp_path, unbroken):
+    with pytest.raises(KeyboardInterrupt):
+        train(toy_config(), [two_objects()], tmp_path, callbacks=[InterruptAt(5)])
+    train(toy_config(), [two_objects()], tmp_path)
+    assert (tmp_path / "network.pt").read_bytes() == (unbroken / "network.pt").read_bytes()
+
+
+def test_another_normalisation_is_another_training(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train(toy_config(), [two_objects()], tmp_path, callbacks=[InterruptAt(5)])
+    other = toy_config(top={"normalisation": {"method": "percentiles"}})
+    with pytest.raises(CheckpointError, match=r"normalisation\.method"):
+        train(other, [two_objects()], tmp_path)
 
 
 def test_training_twice_gives_the_same_weights(tmp_path, unbroken):

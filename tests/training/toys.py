@@ -11,7 +11,7 @@ from objectwise.config.models import RunConfig
 from objectwise.data import LabelledVolume
 
 
-def toy_config(*, dimensions: int = 2, **training: Any) -> RunConfig:
+def toy_config(*, dimensions: int = 2, top: dict[str, Any] | None = None, **training: Any) -> RunConfig:
     patch = [8, 8] if dimensions == 2 else [4, 8, 8]
     return RunConfig.model_validate_json(
         json.dumps(
@@ -30,6 +30,7 @@ def toy_config(*, dimensions: int = 2, **training: Any) -> RunConfig:
                     "loss": {"name": "bce+malis", "warmup_steps": 4},
                     **training,
                 },
+                **(top or {}),
             }
         )
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,7 +24,7 @@ from objectwise.cli.files import (
 )
 from objectwise.cli.options import DryRun, Json, OptionalTarget, Overwrite, Settings
 from objectwise.cli.steps import do_steps
-from objectwise.errors import ArgumentError
+from objectwise.errors import ArgumentError, ObjectwiseWarning
 
 if TYPE_CHECKING:
     from objectwise.config import RunConfig
@@ -54,7 +55,7 @@ def predict(
         str | None,
         typer.Option(
             help="Window in voxels, like 16,160,160 (or 160,160 for a 2-D network). "
-            "As in training where the network lies in its run.",
+            "That of its training by default.",
             show_default=False,
             rich_help_panel=FILES_PANEL,
         ),
@@ -159,10 +160,12 @@ def _predict_file(
     from objectwise.networks import load_network
     from objectwise.pipeline import describe_stack, predict_affinities, read_raw_stack, write_affinities
     from objectwise.pipeline.affinity_files import DEFAULT_DATASET
-    from objectwise.pipeline.predict import check_windows, find_device
+    from objectwise.pipeline.predict import check_windows, find_device, normalisation_of
 
     place = in_container(output, DEFAULT_DATASET)
-    model, run_config = load_network(network), _run_of(network)
+    model = load_network(network)
+    run_config = _run_of(network) if model.record is None else None
+    normalisation_of(model)
     neighborhood = _neighborhood(model, run_config, offsets)
     window = _window(model, run_config, window_shape)
     info = describe_stack(raw, sections)
@@ -173,7 +176,9 @@ def _predict_file(
         volume = read_raw_stack(raw, sections)
         with TerminalReporter() as reporter:
             bar = partial(reporter.progress, "predict")
-            affinities = predict_affinities(model, volume.array, window_shape=window, progress=bar, **options)
+            affinities = predict_affinities(
+                model, volume.array, window_shape=window, name=raw, progress=bar, **options
+            )
         write_affinities(
             place,
             affinities,
@@ -206,31 +211,47 @@ def _run_of(network: Path) -> RunConfig | None:
 
 
 def _neighborhood(model: AffinityUNet, run: RunConfig | None, offsets: str | None) -> Neighborhood:
+    """Return what the channels mean: as the network says; before it could, as the run or the user says."""
     from objectwise.graph import Neighborhood
 
     channels = model.architecture["out_channels"]
-    found = neighborhood_of(offsets, dimensions=model.dimensions)
-    if found is None and run is not None:
-        found = run.neighborhood
-    if found is None and channels == model.dimensions:
-        found = Neighborhood.nearest(model.dimensions)
-    if found is None:
-        raise ArgumentError(
-            f"`--offsets` must be given for a network with {channels} channels and no run around it"
+    given = neighborhood_of(offsets, dimensions=model.dimensions)
+    if model.record is not None:
+        found = Neighborhood(model.record.offsets)
+        if given is not None and given.offsets != found.offsets:
+            raise ArgumentError(
+                f"`--offsets` must be those of the network, {list(map(list, found.offsets))}, "
+                f"got {list(map(list, given.offsets))}; leave them out"
+            )
+        return found
+    known = given or (run.neighborhood if run is not None else None)
+    if known is None and channels == model.dimensions:
+        known = Neighborhood.nearest(model.dimensions)
+        warnings.warn(
+            f"the network does not say what its {channels} channels are: assumed are the nearest neighbours, "
+            f"{list(map(list, known.offsets))}; give --offsets to say so",
+            ObjectwiseWarning,
+            stacklevel=2,
         )
-    if len(found) != channels:
+    if known is None:
         raise ArgumentError(
-            f"`--offsets` must have one row per channel of the network ({channels}), got {len(found)}"
+            f"`--offsets` must be given for a network of {channels} channels that does not say what they are"
         )
-    return found
+    if len(known) != channels:
+        raise ArgumentError(
+            f"`--offsets` must have one row per channel of the network ({channels}), got {len(known)}"
+        )
+    return known
 
 
 def _window(model: AffinityUNet, run: RunConfig | None, window: tuple[int, ...] | None) -> tuple[int, ...]:
-    if window is None and run is not None:
+    if window is None and model.record is not None:
+        window = model.record.window_shape
+    elif window is None and run is not None:
         window = run.prediction.window_shape or run.training.patch_shape
     if window is None:
         raise ArgumentError(
-            "`--window-shape` must be given for a network with no run around it, like 16,160,160"
+            "`--window-shape` must be given for a network that does not know its own, like 16,160,160"
         )
     model.check_shape(window, name="--window-shape")
     return window

@@ -29,6 +29,7 @@ and fewer bits other weights.
 """
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Percent = Annotated[float, Field(ge=0, le=100)]
 Shape = tuple[PositiveInt, ...]
 
 
@@ -121,6 +122,36 @@ class NetworkConfig(Section):
             raise ValueError(
                 f"strides needs one row fewer than levels ({levels - 1}), got {len(self.strides)}"
             )
+        return self
+
+
+class NormalisationConfig(Section):
+    """How raw intensities become the input of the network.
+
+    The volumes of `data.train` decide, once, all of them together; `network.pt` carries the result to every
+    volume that is predicted.
+    """
+
+    method: Literal["auto", "range", "percentiles", "zscore"] = "auto"
+    """`auto`: uint8 by its whole range, 0 to 255, any other dtype by `percentiles`. `range`: by `range`.
+    `percentiles`: by those of the training volumes. `zscore`: clipped to `percentiles`, then to mean 0 and
+    standard deviation 1."""
+    range: tuple[float, float] | None = None
+    """Intensities that become 0 and 1, what lies outside is clipped; only with the method `range`."""
+    percentiles: tuple[Percent, Percent] = (0.1, 99.9)
+    """Percentiles of the training volumes that become 0 and 1; without effect on uint8 with `auto`."""
+
+    @model_validator(mode="after")
+    def _no_option_without_effect(self) -> Self:
+        if self.method == "range" and self.range is None:
+            raise ValueError("the method range needs normalisation.range, like [0, 4095]")
+        if self.method != "range" and self.range is not None:
+            raise _without_effect("normalisation.range", f"with the method {self.method}")
+        if self.method == "range" and self.percentiles != _default(self, "percentiles"):
+            raise _without_effect("normalisation.percentiles", "with the method range")
+        for name, pair in (("range", self.range), ("percentiles", self.percentiles)):
+            if pair is not None and pair[0] >= pair[1]:
+                raise ValueError(f"normalisation.{name} must ascend [low, high], got {list(pair)}")
         return self
 
 
@@ -259,6 +290,7 @@ class RunConfig(Section):
     """The neighborhood, (k, dimensions) voxels; the nearest neighbours by default."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Decides the initial weights and every patch: equal seeds, equal runs."""
+    normalisation: NormalisationConfig = NormalisationConfig()
     network: NetworkConfig = NetworkConfig()
     training: TrainingConfig
     prediction: PredictionConfig = PredictionConfig()

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from objectwise.data.intensity import normalise_raw, raw_range
+from objectwise.data.intensity import Normalisation, fit_normalisation, normalise_raw, raw_range
 from objectwise.data.phantom import Phantom, lesion_phantom, neuropil_phantom
 from objectwise.data.sampling import LabelledVolume, Patch, PatchSampler, compact_labels
 from objectwise.data.volumes import (
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LabelledVolume",
     "MapDataset",
+    "Normalisation",
     "Patch",
     "PatchAugmentation",
     "PatchSampler",
@@ -33,6 +34,7 @@ __all__ = [
     "check_pair",
     "compact_labels",
     "describe_volume",
+    "fit_normalisation",
     "lesion_phantom",
     "neuropil_phantom",
     "normalise_raw",

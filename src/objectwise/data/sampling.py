@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from objectwise.checks import check_labels
 from objectwise.data.balance import Balance, Places
-from objectwise.data.intensity import normalise_raw, raw_range
+from objectwise.data.intensity import Normalisation, fit_normalisation
 from objectwise.errors import ArgumentError, ShapeError
 
 TRIES = 50
@@ -42,6 +42,8 @@ class LabelledVolume(NamedTuple):
     """True where the truth is unknown."""
     unlabelled: NDArray[np.bool_] | None = None
     """True outside all objects where nothing is resolved into objects."""
+    voxel_size: tuple[float, ...] = (1.0, 1.0, 1.0)
+    """z, y, x, in the unit of the file."""
 
     def truth(self) -> dict[str, NDArray[Any]]:
         """Return what there is beside the raw image, by name."""
@@ -58,7 +60,7 @@ class Patch(NamedTuple):
     """Training data cut from one volume."""
 
     raw: NDArray[np.float32]
-    """(channels, *patch_shape) float32, 0..1."""
+    """(channels, *patch_shape) float32, 0..1 where an augmentation meets it."""
     truth: Mapping[str, NDArray[Any]]
     """What the volume has of `labels`, `classes`, `ignore` and `unlabelled`, with its channels in front
     where it has any. Labels are int64: 0 is background, the patch's objects are 1..n in the order of their
@@ -107,6 +109,8 @@ class PatchSampler:
         Which objects or classes patches are drawn around, and how many objects they hold.
     augmentation : callable, optional
         Called with the patch and a seed made from (seed, i).
+    normalisation : Normalisation, optional
+        By default `fit_normalisation` of all volumes: they share one.
 
     Raises
     ------
@@ -127,6 +131,7 @@ class PatchSampler:
         minimum_foreground: float = 0.0,
         balance: Balance | None = None,
         augmentation: Augmentation | None = None,
+        normalisation: Normalisation | None = None,
     ) -> None:
         if not volumes:
             raise ArgumentError("`volumes` must hold at least one volume, got none")
@@ -140,7 +145,7 @@ class PatchSampler:
         self._window = (1,) * (3 - len(self.patch_shape)) + self.patch_shape
         self._volumes = [self._checked(volume) for volume in volumes]
         self._places = Places.of(self._volumes, self.balance)
-        self._ranges = [raw_range(volume.raw) for volume in self._volumes]
+        self.normalisation = normalisation or fit_normalisation([volume.raw for volume in self._volumes])
         positions = [math.prod(self._n_corners(volume)) for volume in self._volumes]
         self._volume_ends = np.cumsum(positions)
 
@@ -161,7 +166,7 @@ class PatchSampler:
         position = self.position(index)
         box = self._box(position)
         volume = self._volumes[position.volume]
-        raw = normalise_raw(_cut(volume.raw, box), self._ranges[position.volume])
+        raw = self.normalisation.unit(_cut(volume.raw, box))
         truth = {
             name: _cut(array, box).reshape(*array.shape[:-3], *self.patch_shape)
             for name, array in volume.truth().items()
@@ -169,10 +174,10 @@ class PatchSampler:
         if "labels" in truth:
             truth["labels"] = compact_labels(truth["labels"])
         patch = Patch(raw.reshape(-1, *self.patch_shape), truth)
-        if self._augmentation is None:
-            return patch
-        generator = np.random.default_rng([self.seed, index, _AUGMENTATION_STREAM])
-        return self._augmentation(patch, int(generator.integers(2**32)))
+        if self._augmentation is not None:
+            generator = np.random.default_rng([self.seed, index, _AUGMENTATION_STREAM])
+            patch = self._augmentation(patch, int(generator.integers(2**32)))
+        return patch._replace(raw=self.normalisation.finished(patch.raw))
 
     def _draw(self, generator: np.random.Generator) -> tuple[Position, float]:
         """Return a position, and how far it comes up to what is asked of a patch, 1 being enough."""
@@ -239,7 +244,7 @@ class PatchSampler:
                 f"`patch_shape` must fit in every volume, got {self.patch_shape} for {name} of shape "
                 f"{volume.raw.shape}; take a smaller patch or leave the volume out"
             )
-        checked = LabelledVolume(name, raw, **truth)
+        checked = LabelledVolume(name, raw, **truth, voxel_size=volume.voxel_size)
         if self.minimum_foreground > 0:
             self._check_foreground(checked)
         return checked

@@ -77,21 +77,11 @@ def load_network(path: Path | str) -> AffinityUNet:
         ) from error
     if known == 1:
         warnings.warn(
-            f"{path} is of the first format and knows nothing of its training; {assumed(network)}",
+            f"{path} is of the first format and knows nothing of its training; {_assumed(network)}",
             ObjectwiseWarning,
             stacklevel=2,
         )
     return network.eval()
-
-
-def assumed(network: AffinityUNet) -> str:
-    """Say what is assumed of a network without a record, where nobody says otherwise."""
-    nearest = network.architecture["out_channels"] == network.dimensions
-    channels = "its channels are the nearest neighbours" if nearest else "nothing about its offsets"
-    return (
-        f"assumed: {channels}, and every volume is normalised by its own range of intensities; "
-        "train again to have offsets, window, voxel size and range in the file"
-    )
 
 
 def copy_weights(source: AffinityUNet, target: nn.Module, *, name: str) -> None:
@@ -132,3 +122,13 @@ def _rebuilt(path: Path, architecture: dict[str, Any], weights: dict[str, Tensor
     check_same_tensors(path, weights, network.state_dict(), what=WHAT, cure=CURE)
     network.load_state_dict(weights, assign=True)
     return network
+
+
+def _assumed(network: AffinityUNet) -> str:
+    """Say what becomes of a network without a record."""
+    nearest = network.architecture["out_channels"] == network.dimensions
+    channels = "its channels are the nearest neighbours, and " if nearest else ""
+    return (
+        f"assumed, where nothing says otherwise: {channels}every volume is normalised by its own range of "
+        "intensities; train again to have offsets, window, voxel size and range in the file"
+    )

@@ -8,6 +8,7 @@ weight       .-'"'-.   .-'"'-.            window's centre, because a network kno
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -17,10 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectwise.checks import check_choice
-from objectwise.errors import ArgumentError, DeviceError, ShapeError
+from objectwise.errors import ArgumentError, DeviceError, ObjectwiseWarning, ShapeError
 
 if TYPE_CHECKING:
     import torch
+
+    from objectwise.data import Normalisation
 
 Progress = Callable[[int, int], None]
 """Called with the number of windows done and of all windows."""
@@ -32,28 +35,38 @@ def predict_affinities(
     network: torch.nn.Module,
     raw: NDArray[Any],
     *,
-    window_shape: Sequence[int],
+    window_shape: Sequence[int] | None = None,
     overlap: float = 0.25,
     batch_size: int = 4,
     accelerator: str = "auto",
+    threads: int | None = None,
+    normalisation: Normalisation | None = None,
+    name: str = "raw",
     progress: Progress | None = None,
 ) -> NDArray[np.float32]:
     """Predict the affinities of a whole volume with overlapping, blended windows.
 
     Parameters
     ----------
-    network : logits (n, k, *window) from raw (n, 1, *window) float32 in 0..1
-        Comes back on its own device and in its own mode.
+    network : logits (n, k, *window) from raw (n, 1, *window) float32
+        Comes back on its own device and in its own mode. One that `load_network` read has a `record` of what
+        it was trained on.
     raw : (z, y, x), any dtype that `objectwise.data.normalise_raw` takes
-        Normalised as in training, by the range of the whole volume.
     window_shape : 3 or 2 ints, voxels
-        With 2 numbers every section is an image of its own. A volume smaller than the window is padded by
-        reflection, and the padding cut off again.
+        By default that of the network's record. With 2 numbers every section is an image of its own. A volume
+        smaller than the window is padded by reflection, and the padding cut off again.
     overlap : float in 0..1, 1 excluded
         Fraction of the window that neighbours share, along each axis.
     batch_size : int
         Windows in one pass of the network. The result does not depend on it.
     accelerator : "auto", "cpu", "gpu", "cuda" or "mps"
+    threads : int, optional
+        Of torch, on the CPU; its own choice by default.
+    normalisation : Normalisation, optional
+        By default that of the network's record, the same for whatever part of a volume is read. A network
+        without one gets every volume by its own range (`raw_range`), 0..1.
+    name : str
+        Of the volume, in warnings.
     progress : called with (windows done, all windows)
 
     Returns
@@ -66,6 +79,11 @@ def predict_affinities(
     ShapeError, ArgumentError, DeviceError
         If `raw` or `window_shape` have the wrong number of axes, or the accelerator is not there.
 
+    Warns
+    -----
+    ObjectwiseWarning
+        If the intensities of `raw` lie far from those of the training: `Normalisation.distance`.
+
     Notes
     -----
     Memory in 2-D: the output, and one batch of sections with its own output. In 3-D: the output, the volume
@@ -76,11 +94,14 @@ def predict_affinities(
     """
     import torch
 
-    from objectwise.data import normalise_raw, raw_range
+    from objectwise.networks.machine import torch_threads
 
+    if window_shape is None:
+        window_shape = _recorded_window(network)
     check_windows(raw.shape, window_shape, overlap=overlap, batch_size=batch_size)
     device = find_device(accelerator)
-    dimensions, intensities = len(window_shape), raw_range(raw)
+    dimensions = len(window_shape)
+    normalised = _normalisation(network, raw, normalisation, name=name)
     sections_at_once = batch_size if dimensions == 2 else len(raw)
     images = len(raw) if dimensions == 2 else 1
     total = images * math.prod(_windows_per_axis(raw.shape[-dimensions:], window_shape, overlap))
@@ -93,9 +114,9 @@ def predict_affinities(
         device=device,
     )
     whole: NDArray[np.float32] | None = None
-    with _evaluating(network, device), torch.inference_mode():
+    with torch_threads(threads), _evaluating(network, device), torch.inference_mode():
         for at in range(0, len(raw), sections_at_once):
-            part = torch.from_numpy(normalise_raw(raw[at : at + sections_at_once], intensities))
+            part = torch.from_numpy(normalised(raw[at : at + sections_at_once]))
             if dimensions == 3:
                 return np.ascontiguousarray(blend(part[None, None])[0])
             affinities = blend(part[:, None])
@@ -104,6 +125,48 @@ def predict_affinities(
             whole[:, at : at + len(part)] = affinities.swapaxes(0, 1)
     assert whole is not None
     return whole
+
+
+def normalisation_of(network: torch.nn.Module) -> Normalisation | None:
+    """Return the normalisation of the data that a network was trained on, where it knows it.
+
+    Raises
+    ------
+    ArgumentError
+        If its record holds none.
+    """
+    from objectwise.data import Normalisation
+
+    record = getattr(network, "record", None)
+    return None if record is None else Normalisation.from_plain(record.normalisation)
+
+
+def _normalisation(
+    network: torch.nn.Module, raw: NDArray[Any], given: Normalisation | None, *, name: str
+) -> Normalisation:
+    """Return how this volume is normalised, and warn where the network has not seen the like of it."""
+    from objectwise.data import fit_normalisation
+
+    found = given or normalisation_of(network)
+    if found is None:
+        return fit_normalisation([raw])
+    distance = found.distance(raw)
+    if distance is not None:
+        warnings.warn(
+            f"the network has not learnt from volumes like {name}: {distance}; check that it is the image "
+            "that is meant, rescale it to the intensities of the training, or train on such volumes",
+            ObjectwiseWarning,
+            stacklevel=3,
+        )
+    return found
+
+
+def _recorded_window(network: torch.nn.Module) -> tuple[int, ...]:
+    record = getattr(network, "record", None)
+    if record is None:
+        raise ArgumentError("`window_shape` must be given for a network without a record of its training")
+    window: tuple[int, ...] = record.window_shape
+    return window
 
 
 def check_windows(

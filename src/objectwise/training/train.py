@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from objectwise.config.models import RunConfig, TrainingConfig
-from objectwise.data import LabelledVolume, PatchAugmentation, PatchSampler
-from objectwise.networks import load_network, save_network
+from objectwise.data import LabelledVolume, PatchAugmentation, PatchSampler, fit_normalisation
+from objectwise.networks import NetworkRecord, load_network, save_network
+from objectwise.networks.machine import torch_threads
 from objectwise.networks.storage import copy_weights
 from objectwise.training.checkpoints import (
     AtomicCheckpointIO,
@@ -81,6 +81,12 @@ def train(
     network = network_of(config)
     sampler = build_sampler(config, volumes)
     network.check_shape(settings.patch_shape, name="training.patch_shape")
+    network.record = NetworkRecord(
+        offsets=config.neighborhood.offsets,
+        window_shape=config.prediction.window_shape or settings.patch_shape,
+        voxel_size=volumes[0].voxel_size,
+        normalisation=sampler.normalisation.as_plain(),
+    )
     run = describe_run(config) if run is None else run
     last = directory / "checkpoints" / "last.ckpt"
     resumed = read_checkpoint(last, run=run, steps=settings.steps) if last.exists() else None
@@ -108,7 +114,7 @@ def train(
     )
     show = sys.stderr.isatty() if progress is None else progress
     own = [StepLogs(), *([StepProgress(settings.steps)] if show else [])]
-    with quiet_lightning(), _threads(settings.threads), _interruptible():
+    with quiet_lightning(), torch_threads(settings.threads), _interruptible():
         trainer = _trainer(settings, directory, last, first_step, [*own, *callbacks])
         trainer.fit(module, patches, ckpt_path=None if resumed is None else last, weights_only=True)
         if trainer.is_global_zero:
@@ -119,13 +125,19 @@ def train(
 
 def build_sampler(config: RunConfig, volumes: Sequence[LabelledVolume]) -> PatchSampler:
     """Return the numbered patches that a configuration trains on."""
-    settings = config.training
+    settings, normalisation = config.training, config.normalisation
     return PatchSampler(
         volumes,
         settings.patch_shape,
         seed=config.seed,
         minimum_foreground=settings.minimum_foreground,
         augmentation=PatchAugmentation(config.dimensions, **settings.augmentation.model_dump()),
+        normalisation=fit_normalisation(
+            [volume.raw for volume in volumes],
+            method=normalisation.method,
+            limits=normalisation.range,
+            percentiles=normalisation.percentiles,
+        ),
     )
 
 
@@ -135,7 +147,9 @@ def describe_run(config: RunConfig) -> str:
     Paths are left out: where the volumes and the first weights lie says nothing about what is in them.
     """
     tree = config.tree_of_results()
-    content = {key: tree[key] for key in ("dimensions", "offsets", "seed", "network", "training")}
+    content = {
+        key: tree[key] for key in ("dimensions", "offsets", "seed", "normalisation", "network", "training")
+    }
     del content["training"]["initial_weights"]
     facts = [f"{path} {json.dumps(value)}" for path, value in _leaves(content)]
     return "\n".join(sorted(facts))
@@ -168,18 +182,6 @@ def _trainer(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-
-
-@contextmanager
-def _threads(threads: int | None) -> Iterator[None]:
-    """Use this many threads of torch inside."""
-    before = torch.get_num_threads()
-    if threads is not None:
-        torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

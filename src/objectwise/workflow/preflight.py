@@ -81,14 +81,9 @@ def check_patches(config: RunConfig) -> None:
     ObjectwiseError
         What the training itself would raise, such as too few labelled voxels.
     """
-    from objectwise.data import PatchSampler
+    from objectwise.training import build_sampler
 
-    PatchSampler(
-        training_volumes(config),
-        config.training.patch_shape,
-        seed=config.seed,
-        minimum_foreground=config.training.minimum_foreground,
-    )
+    build_sampler(config, training_volumes(config))
 
 
 def check_machine(config: RunConfig, problems: Problems) -> None:

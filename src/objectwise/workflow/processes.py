@@ -30,9 +30,9 @@ def training_volumes(config: RunConfig) -> list[LabelledVolume]:
     volumes = []
     for volume in config.data.train:
         assert volume.labels is not None
-        raw = read_raw_stack(volume.raw, volume.sections).array
+        raw = read_raw_stack(volume.raw, volume.sections)
         labels = read_label_stack(volume.labels, volume.sections).array
-        volumes.append(LabelledVolume(volume.name, raw, labels))
+        volumes.append(LabelledVolume(volume.name, raw.array, labels, voxel_size=raw.voxel_size))
     return volumes
 
 

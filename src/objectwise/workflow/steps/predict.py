@@ -50,6 +50,8 @@ def do(job: Job, step: Step) -> None:
             overlap=job.config.prediction.overlap,
             batch_size=job.config.prediction.batch_size,
             accelerator=job.config.training.accelerator,
+            threads=job.config.training.threads,
+            name=volume.name,
             progress=partial(job.reporter.progress, f"predict {volume.name}"),
         )
         write_affinities(

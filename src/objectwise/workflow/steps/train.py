@@ -30,6 +30,7 @@ def needs(job: Job) -> Needs:
         "dimensions": job.config.dimensions,
         "offsets": job.config.neighborhood.offsets,
         "seed": job.config.seed,
+        "normalisation": job.tree["normalisation"],
         "network": job.tree["network"],
         # The starting weights count by their content, which has its own entry.
         "training": job.tree["training"] | {"initial_weights": None},
