@@ -35,6 +35,17 @@ def test_page_names_scores_errors_and_configuration() -> None:
         assert expected in page.text
 
 
+def test_page_says_beside_the_score_that_it_is_one_of_training_data() -> None:
+    words = "The network was trained on these voxels."
+    page = render(run(volumes=[volume(learnt_from=words)]))
+    assert "Adapted Rand error 0.250 on cube (training data)." in page.text
+    assert f"Training data : {words}" in " ".join(page.text.split())
+    both = render(run(), run("bce", volumes=[volume(learnt_from=words)]))
+    assert "on cube (training data)." in both.text
+    assert f"Training data, bce : {words}" in " ".join(both.text.split())
+    assert "training data" not in render(run()).text.lower()
+
+
 def test_page_has_a_picture_of_every_kind_with_alternative_text() -> None:
     page = render(run())
     for kind in (

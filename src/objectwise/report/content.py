@@ -38,6 +38,9 @@ class VolumeContent:
     voxel_size : (z, y, x), physical units
     scores : named scores of the whole volume; lower is better, NaN where undefined
     section_scores : the same for each section, or empty
+    learnt_from : str
+        How the run has learnt from these very voxels before it scored them; shown beside the scores. Empty
+        where it has not.
 
     Raises
     ------
@@ -54,6 +57,7 @@ class VolumeContent:
     voxel_size: tuple[float, float, float] = (1.0, 1.0, 1.0)
     scores: Mapping[str, float] = field(default_factory=dict)
     section_scores: Sequence[Mapping[str, float]] = ()
+    learnt_from: str = ""
 
     def __post_init__(self) -> None:
         check_labels(self.segmentation, name="segmentation")

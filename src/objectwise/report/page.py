@@ -32,6 +32,7 @@ from objectwise.report.verdict import (
     headline,
     mean_headline,
     section_table,
+    training_data_notes,
     volume_table,
 )
 
@@ -68,6 +69,7 @@ class VolumeView:
     has_truth: bool
     scores: ScoreTable | None
     sections: ScoreTable | None
+    training_data: list[tuple[str, str]]
     runs: list[RunErrors]
     worst: SectionView
     others: list[SectionView]
@@ -188,6 +190,7 @@ def _volume_view(segmented: Sequence[Segmented], index: int) -> VolumeView:
         has_truth=bool(found),
         scores=volume_table(segmented),
         sections=section_table(segmented),
+        training_data=training_data_notes(segmented),
         runs=[_run_errors(one, top) for one in segmented],
         worst=section_view(segmented, worst, side=LARGE_SIDE, pins=True),
         others=[section_view(segmented, z, side=SMALL_SIDE, pins=False) for z in sorted(others)],

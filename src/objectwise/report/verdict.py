@@ -111,6 +111,8 @@ def headline(volumes: Sequence[Sequence[Segmented]]) -> str:
     (first, low), *others = ranked
     shared = _shared_volumes(volumes)
     where = shared[0][0].content.name if len(shared) == 1 else f"the mean of {len(shared)} volumes"
+    if any(one.content.learnt_from for segmented in shared for one in segmented):
+        where += " (training data)"
     if not others:
         return f"Adapted Rand error {low:.3f} on {where}."
     second, high = others[0]
@@ -129,6 +131,11 @@ def mean_headline(volumes: Sequence[Sequence[Segmented]]) -> dict[str, float]:
         / len(shared)
         for run in runs
     }
+
+
+def training_data_notes(segmented: Sequence[Segmented]) -> list[tuple[str, str]]:
+    """Return each run that has learnt from one volume, and how."""
+    return [(one.run, one.content.learnt_from) for one in segmented if one.content.learnt_from]
 
 
 def error_sentence(one: Segmented) -> str:
