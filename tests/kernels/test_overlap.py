@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objectwise.kernels.overlap import FIRST_CAPACITY, add_pairs, add_rows, no_pairs, sorted_pairs
+from objectwise.kernels.overlap import FIRST_CAPACITY, add_pairs, no_pairs, sorted_pairs
 from tests.oracles.metrics import count_pairs
 
 ids = st.one_of(st.integers(0, 3), st.integers(2**53, 2**53 + 2), st.integers(2**64 - 3, 2**64 - 1))
@@ -19,20 +19,6 @@ def test_overlap_table_equals_a_dictionary_however_the_voxels_are_cut(pairs, cut
     table = add_pairs(table, first[cut:], second[cut:])
     rows = list(zip(*(column.tolist() for column in sorted_pairs(table)), strict=True))
     assert rows == sorted((*pair, count) for pair, count in count_pairs(first, second).items())
-
-
-@given(st.lists(st.tuples(ids, ids)), st.lists(st.tuples(ids, ids, st.integers(1, 2**40))))
-def test_rows_with_counts_add_to_the_pairs_of_voxels(pairs, rows):
-    first, second = np.array(pairs, np.uint64).reshape(-1, 2).T.copy()
-    columns = [
-        np.array([row[i] for row in rows], dtype) for i, dtype in enumerate((np.uint64, np.uint64, np.int64))
-    ]
-    table = add_rows(add_pairs(no_pairs(), first, second), *columns)
-    expected = count_pairs(first, second)
-    for a, b, count in rows:
-        expected[a, b] = expected.get((a, b), 0) + count
-    found = list(zip(*(column.tolist() for column in sorted_pairs(table)), strict=True))
-    assert found == sorted((*pair, count) for pair, count in expected.items())
 
 
 def test_overlap_table_grows_with_the_pairs_and_keeps_all_of_them():

@@ -83,32 +83,6 @@ def add_pairs(table: PairHash, first: NDArray[np.uint64], second: NDArray[np.uin
     return PairHash(*_add_pairs(table.slots, table.n_pairs, first, second))
 
 
-@njit(cache=True, nogil=True)
-def _add_rows(
-    slots: NDArray[np.uint64],
-    n_pairs: int,
-    first: NDArray[np.uint64],
-    second: NDArray[np.uint64],
-    counts: NDArray[np.int64],
-) -> tuple[NDArray[np.uint64], int]:
-    for i in range(first.size):
-        slot = slot_of(slots, first[i], second[i])
-        if slots[slot, 2] == 0:
-            slots[slot, 0], slots[slot, 1] = first[i], second[i]
-            n_pairs += 1
-        slots[slot, 2] += np.uint64(counts[i])
-        if 2 * n_pairs > slots.shape[0]:
-            slots = doubled(slots)
-    return slots, n_pairs
-
-
-def add_rows(
-    table: PairHash, first: NDArray[np.uint64], second: NDArray[np.uint64], counts: NDArray[np.int64]
-) -> PairHash:
-    """Add pairs that are counted already, each count positive, into `table`, which is used up."""
-    return PairHash(*_add_rows(table.slots, table.n_pairs, first, second, counts))
-
-
 def sorted_pairs(table: PairHash) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int64]]:
     """Return first ids, second ids and counts, ascending by first and then by second id."""
     first, second, counts = table.slots[table.slots[:, 2] != 0].T

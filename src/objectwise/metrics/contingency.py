@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from objectwise.checks import check_labels, check_same_shape
 from objectwise.errors import ArgumentError, DtypeError, ShapeError
-from objectwise.kernels.overlap import add_pairs, add_rows, no_pairs, sorted_pairs
+from objectwise.kernels.overlap import add_pairs, no_pairs, sorted_pairs
 from objectwise.metrics.protocols import check_ids
 
 # Voxels read at once: 8 MiB per array where a copy is needed, however large or strided the volume.
@@ -78,12 +78,14 @@ class ContingencyTable:
 
     @classmethod
     def merged(cls, tables: Iterable[ContingencyTable]) -> Self:
-        """Return the table of the voxels of all these tables.
+        """Return the table of the voxels of all these tables: their sum, in time and memory for its rows.
 
-        O(rows), whatever the number of tables; they are read one after the other, so a generator may make
-        each when its turn comes.
+        They are read one after the other, so a generator may make each when its turn comes.
         """
-        return cls._of(_Sum(_merged(table._rows() for table in tables)))
+        total: ContingencyTable = cls.empty()
+        for table in tables:
+            total = total + table
+        return cls._of(_Sum(total._rows()))
 
     @classmethod
     def from_labels(cls, *, truth: NDArray[Any], segmentation: NDArray[Any]) -> Self:
@@ -237,11 +239,16 @@ def _checked_rows(truth_ids: object, segmentation_ids: object, counts: object) -
     return Rows(truth, segmentation, voxels.astype(np.int64, copy=False))
 
 
-def _merged(parts: Iterable[Rows]) -> Rows:
-    table = no_pairs()
-    for rows in parts:
-        table = add_rows(table, *rows)
-    return Rows(*sorted_pairs(table))
+def _merged(parts: Sequence[Rows]) -> Rows:
+    """Sort the rows of all parts and add up equal ones; sorted parts make it a merge."""
+    truth, segmentation, counts = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    order = np.lexsort((segmentation, truth))
+    truth, segmentation, counts = truth[order], segmentation[order], counts[order]
+    begins = np.ones(counts.size, bool)
+    begins[1:] = (truth[1:] != truth[:-1]) | (segmentation[1:] != segmentation[:-1])
+    rows = np.flatnonzero(begins)
+    added = np.add.reduceat(counts, rows) if rows.size else counts
+    return Rows(truth[rows], segmentation[rows], added)
 
 
 def _flat_ids(slab: NDArray[Any]) -> NDArray[np.uint64]:
