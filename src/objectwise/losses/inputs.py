@@ -54,20 +54,25 @@ def check_host_tensor(value: object, *, name: str) -> None:
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]  # it looks at values
-def check_finite_tensor(values: Tensor, *, name: str, counts: Tensor | None = None) -> None:
-    """Require finite values, everywhere or where `counts`, a mask that broadcasts to them, is true.
+def check_finite_tensor(values: Tensor, *, name: str, counts: Tensor | None = None, first: int = 0) -> bool:
+    """Require finite values in the channels from the `first` on, at least where `counts` is true.
 
-    It costs one sum, for which a GPU waits; a mask is made only where the sum is not finite.
+    `values` are (n, c, ...) if there is a first channel, `counts` a mask that broadcasts to the channels.
+    Return whether all are finite, whether they count or not. It costs one sum, for which a GPU waits; a mask
+    is made only where the sum is not finite.
     """
-    values = values.detach()
+    values = values.detach()[:, first:] if first else values.detach()
     if is_true(on_plain(_sum_is_finite, values)):
-        return
+        return True
     bad = ~values.isfinite()
-    if counts is not None:
-        bad &= counts
-    if is_true(bad.any()):
-        first = tuple(int(i) for i in bad.nonzero()[0])
-        raise ArgumentError(f"`{name}` must be finite, got {values[first].item()} at {first}")
+    wrong = bad if counts is None else bad & counts
+    if is_true(wrong.any()):
+        place = [int(i) for i in wrong.nonzero()[0]]
+        value = values[tuple(place)].item()
+        if first:
+            place[1] += first
+        raise ArgumentError(f"`{name}` must be finite, got {value} at {tuple(place)}")
+    return not is_true(bad.any())
 
 
 def _sum_is_finite(values: Tensor) -> Tensor:

@@ -266,9 +266,9 @@ def class_weight_map(
     given = None if weights is None else _checked_weights(weights, classes.n_classes)
     maps = np.zeros((classes.n_samples, classes.n_classes - first, *classes.spatial), np.float32)
     for sample, target in enumerate(maps):
-        chosen = _balanced_weights(classes, sample) if given is None else given
+        costs = _balanced_weights(classes, sample) if given is None else given
         for channel, values in enumerate(target, start=first):
-            values[classes.mask(sample, channel)] = -chosen[channel]
+            values[classes.mask(sample, channel)] = -costs[channel]
     return classes.finish(maps)
 
 

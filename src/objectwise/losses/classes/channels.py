@@ -10,9 +10,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from objectwise.checks import check_choice, check_ignore_label
+from objectwise.checks import check_bool, check_choice, check_ignore_label
 from objectwise.errors import ArgumentError, DeviceError, DtypeError, ShapeError
-from objectwise.losses.inputs import FLOATS, INTEGERS, REDUCTIONS, wide_dtype
+from objectwise.losses.inputs import (
+    FLOATS,
+    INTEGERS,
+    REDUCTIONS,
+    check_finite_tensor,
+    check_tensor,
+    is_true,
+    wide_dtype,
+)
 
 WITHOUT_ORDER = (torch.uint16, torch.uint32, torch.uint64)  # PyTorch cannot compare them by size
 
@@ -42,18 +50,22 @@ class ClassChannels:
 
     def check(self) -> None:
         """Require options that have an effect together."""
+        for name in ("include_background", "to_onehot_y", "sigmoid", "batch"):
+            check_bool(getattr(self, name), name=name)
+        if self.softmax is not None:
+            check_bool(self.softmax, name="softmax")
         check_choice(self.reduction, REDUCTIONS, name="reduction")
         check_ignore_label(self.ignore_label)
         if self.other_act is not None and not callable(self.other_act):
             raise ArgumentError(f"`other_act` must be callable, got {self.other_act!r}")
         named = [
             name
-            for name, chosen in (
+            for name, asked in (
                 ("sigmoid", self.sigmoid),
                 ("softmax", self.softmax),
                 ("other_act", self.other_act is not None),
             )
-            if chosen
+            if asked
         ]
         if len(named) > 1:
             raise ArgumentError(f"`{named[0]}` must be the only activation, got {' and '.join(named)}")
@@ -72,23 +84,26 @@ class ClassChannels:
         """The first channel of the loss."""
         return 0 if self.include_background else 1
 
-    def probabilities(self, prediction: Tensor) -> Tensor:
-        """Return what the loss multiplies, all channels, float32 or float64."""
-        values = prediction.to(wide_dtype(prediction))
-        if self.sigmoid:
-            return torch.sigmoid(values)
-        if self.other_act is not None:
-            return _kept(self.other_act(values), values)
-        return torch.softmax(values, 1) if self.takes_softmax else values
+    def probabilities(self, prediction: Tensor, known: Tensor | None) -> Tensor:
+        """Return what the loss multiplies, its channels, float32 or float64.
 
-    def log_softmax(self, prediction: Tensor) -> Tensor:
-        """Return log-probabilities of all channels, float32 or float64."""
-        return torch.log_softmax(prediction.to(wide_dtype(prediction)), 1)
+        The prediction must be finite where it counts: at `known` voxels, in the channels that are mixed.
+        """
+        if self.other_act is not None:
+            values = _readable(prediction, known, fill=True)
+            return _kept(self.other_act(values), values)[:, self.first :]
+        if self.takes_softmax:
+            return torch.softmax(_readable(prediction, known), 1)[:, self.first :]
+        values = _readable(prediction, known, first=self.first)
+        return torch.sigmoid(values) if self.sigmoid else values
+
+    def log_softmax(self, prediction: Tensor, known: Tensor | None) -> Tensor:
+        """Return log-probabilities of all channels, float32 or float64; checks as in `probabilities`."""
+        return torch.log_softmax(_readable(prediction, known), 1)
 
     def check_prediction(self, prediction: Tensor) -> None:
         """Require (n, c, *spatial) floats, of as many channels as the options need."""
-        if not isinstance(prediction, Tensor):
-            raise DtypeError(f"`prediction` must be a torch.Tensor, got {type(prediction).__name__}")
+        check_tensor(prediction, name="prediction")
         if prediction.dtype not in FLOATS:
             raise DtypeError(f"`prediction` must be floating point, got {prediction.dtype}")
         if prediction.ndim not in (4, 5) or 0 in prediction.shape:
@@ -106,8 +121,7 @@ class ClassChannels:
 
     def target(self, target: Tensor, prediction: Tensor) -> Target:
         """Check a target against the prediction and return it with both axes in front."""
-        if not isinstance(target, Tensor):
-            raise DtypeError(f"`target` must be a torch.Tensor, got {type(target).__name__}")
+        check_tensor(target, name="target")
         n, channels, *spatial = prediction.shape
         indices = self.to_onehot_y and channels > 1
         if self.to_onehot_y and target.dtype not in INTEGERS and (indices or target.dtype != torch.bool):
@@ -184,7 +198,7 @@ class Target(NamedTuple):
             if self.known is not None:
                 wrong &= self.known
             rule = f"hold classes in 0..{self.n_classes - 1}"
-        if bool(wrong.any()):
+        if is_true(wrong.any()):
             first = tuple(int(i) for i in wrong.nonzero()[0])
             raise ArgumentError(f"`target` must {rule}, got {self.values[first].item()} at {first}")
 
@@ -202,6 +216,18 @@ class Target(NamedTuple):
         if self.known is None:
             return float(self.values[0, 0].numel())
         return self.known.flatten(1).sum(1, keepdim=True).to(dtype)
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # it looks at values
+def _readable(prediction: Tensor, known: Tensor | None, *, first: int = 0, fill: bool = False) -> Tensor:
+    """Return channels of a prediction, float32 or float64, that are finite where they count.
+
+    Unknown voxels are 0 if the prediction is not finite there, or wherever an activation may make it so
+    (`fill`): zero weights would leave NaN what it is, in the value as in the gradient.
+    """
+    finite = check_finite_tensor(prediction, name="prediction", counts=known, first=first)
+    values = prediction[:, first:].to(wide_dtype(prediction))
+    return values if known is None or (finite and not fill) else values.masked_fill(~known, 0)
 
 
 def _kept(activated: Tensor, values: Tensor) -> Tensor:

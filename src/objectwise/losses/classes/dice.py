@@ -49,9 +49,8 @@ def soft_dice_loss(
     checked = channels.target(target, prediction)
     checked.check_range()
     with torch.autocast(prediction.device.type, enabled=False):
-        probabilities = channels.probabilities(prediction)
+        probabilities = channels.probabilities(prediction, checked.known)
         truth = checked.one_hot(probabilities.dtype)[:, channels.first :]
-        probabilities = probabilities[:, channels.first :]
         if checked.known is not None:
             probabilities = probabilities * checked.known
         overlap = (probabilities * truth).flatten(2).sum(2)

@@ -50,10 +50,9 @@ def softmax_focal_loss(
     checked = channels.target(target, prediction)
     checked.check_range()
     with torch.autocast(prediction.device.type, enabled=False):
-        logs = channels.log_softmax(prediction)
-        costs, chosen = true_logarithms(logs, checked, channels)
-        costs = -costs if gamma == 0 else -(1 - costs.exp()).pow(gamma) * costs
-        sums = (costs * chosen).flatten(1).sum(1, keepdim=True)
+        logs = channels.log_softmax(prediction, checked.known)
+        true_logs, counts = true_logarithms(logs, checked, channels)
+        sums = (_costs(true_logs, gamma) * counts).flatten(1).sum(1, keepdim=True)
         loss = channels.reduce(sums, checked.known_counts(logs.dtype))
         return loss if loss.ndim == 0 else as_broadcastable(loss, prediction.ndim)
 
@@ -89,6 +88,15 @@ def check_softmax(channels: ClassChannels) -> None:
     channels.check()
     if not channels.takes_softmax:
         raise ArgumentError("`softmax` must be the activation of this loss, got another")
+
+
+def _costs(logs: Tensor, gamma: float) -> Tensor:
+    """Return -(1 - p)^gamma log p."""
+    if gamma == 0:
+        return -logs
+    # 1 - p is 0 from a margin of about 17 logits on in float32, where a root has no gradient.
+    others = (-logs.expm1()).clamp_min(torch.finfo(logs.dtype).tiny)
+    return -others.pow(gamma) * logs
 
 
 def true_logarithms(logs: Tensor, target: Target, channels: ClassChannels) -> tuple[Tensor, Tensor]:

@@ -50,7 +50,7 @@ class ActiveContourLoss(RegionWiseLoss):
             checked = channels.target(target, prediction)
         known = None if checked is None else checked.known
         with torch.autocast(prediction.device.type, enabled=False):
-            lengths = _gradient_lengths(channels.probabilities(prediction)[:, channels.first :], known)
+            lengths = _gradient_lengths(channels.probabilities(prediction, known), known)
             counts: Tensor | float = float(lengths[0, 0].numel())
             if checked is not None:
                 counts = checked.known_counts(lengths.dtype)

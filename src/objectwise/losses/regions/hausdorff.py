@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from objectwise.checks import check_positive, check_spacing
+from objectwise.checks import check_bool, check_positive, check_some_spacing, check_spacing
 from objectwise.losses.classes.channels import ClassChannels, as_broadcastable
 from objectwise.losses.classes.module import ClassLoss
-from objectwise.losses.regions.region_wise import checked_map
+from objectwise.losses.inputs import on_plain
+from objectwise.losses.regions.region_wise import check_products, checked_map
 from objectwise.maps import hausdorff_map
 
 
@@ -64,6 +65,7 @@ def hausdorff_dt_loss(
     """
     channels = ClassChannels() if channels is None else channels
     channels.check()
+    check_bool(both_sides, name="both_sides")
     channels.check_prediction(prediction)
     checked = channels.target(target, prediction)
     checked.check_range()
@@ -74,14 +76,17 @@ def hausdorff_dt_loss(
         weight_map = _map(checked.values, n_classes, ignore_label=channels.ignore_label, **options)
     weights = checked_map(weight_map, prediction, channels, name="weight_map")
     with torch.autocast(prediction.device.type, enabled=False):
-        probabilities = channels.probabilities(prediction)[:, channels.first :]
+        probabilities = channels.probabilities(prediction, checked.known)
         if both_sides:
-            predicted = (probabilities.detach() > 0.5).to(torch.uint8)
-            weights = weights + _map(predicted, predicted.shape[1], **options)
+            predicted = probabilities.detach() > 0.5
+            if checked.known is not None:  # in no class, as in the map of the target
+                predicted &= checked.known
+            weights = weights + _map(predicted.to(torch.uint8), predicted.shape[1], **options)
         if checked.known is not None:
-            weights = weights * checked.known
+            weights = weights.where(checked.known, 0)
         errors = (probabilities - checked.one_hot(probabilities.dtype)[:, channels.first :]).square()
         sums = (errors * weights).flatten(2).sum(2)
+        check_products(sums, weight_map, checked.known, name="weight_map")
         loss = channels.reduce(sums, checked.known_counts(sums.dtype))
         return loss if loss.ndim == 0 else as_broadcastable(loss, prediction.ndim)
 
@@ -89,8 +94,7 @@ def hausdorff_dt_loss(
 @torch.compiler.disable  # type: ignore[untyped-decorator]  # NumPy: a compiled model calls it as it is
 def _map(masks: Tensor, n_classes: int, **options: Any) -> Tensor:
     """Return the map of labels, or of thresholded probabilities, whose channels may overlap."""
-    result: Tensor = hausdorff_map(masks, n_classes, **options)
-    return result
+    return on_plain(lambda plain: hausdorff_map(plain, n_classes, **options), masks)
 
 
 class HausdorffDTLoss(ClassLoss):
@@ -115,8 +119,9 @@ class HausdorffDTLoss(ClassLoss):
         super().__init__(**options)
         check_positive(alpha, name="alpha")
         self.alpha = alpha
+        check_bool(both_sides, name="both_sides")
         self.both_sides = both_sides
-        self.spacing = spacing
+        self.spacing = check_some_spacing(spacing)
 
     def forward(self, prediction: Tensor, target: Tensor, *, weight_map: Tensor | None = None) -> Tensor:
         """Return the loss of `prediction` (n, c, *spatial) against `target`."""

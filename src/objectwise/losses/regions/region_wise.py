@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from objectwise import maps
-from objectwise.checks import check_choice, check_options, check_spacing
+from objectwise.checks import check_choice, check_options, check_some_spacing, check_spacing
 from objectwise.errors import ArgumentError, DeviceError, DtypeError, ShapeError
 from objectwise.losses.classes.channels import ClassChannels, as_broadcastable
 from objectwise.losses.classes.module import ClassLoss
-from objectwise.losses.inputs import FLOATS, wide_dtype
+from objectwise.losses.inputs import FLOATS, check_finite_tensor, check_tensor, is_true, on_plain, wide_dtype
 
 MapFunction = Callable[..., Tensor]
 
@@ -52,6 +52,7 @@ class MapChoice:
         """Require a map that there is, and options that it has and the loss does not give it."""
         if not isinstance(self.options, Mapping):
             raise ArgumentError(f"`map_options` must be a mapping, got {self.options!r}")
+        check_some_spacing(self.spacing)
         check_options(self.options, self.function(), name="map_options", taken=NOT_OPTIONS)
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # NumPy: a compiled model calls it as it is
@@ -63,7 +64,7 @@ class MapChoice:
             given["spacing"] = check_spacing(self.spacing, ndim=target.ndim - 2)
         if ignore_label is not None:
             given["ignore_label"] = ignore_label
-        return self.function()(target, n_classes, **given)
+        return on_plain(lambda plain: self.function()(plain, n_classes, **given), target)
 
 
 def region_wise_loss(
@@ -127,18 +128,20 @@ def region_wise_loss(
     choice.function()
     if checked is None and (weight_map is None or channels.ignore_label is not None):
         raise ArgumentError("`target` must be given if weight_map is not or a label is ignored, got None")
-    if weight_map is not None:
-        weights = checked_map(weight_map, prediction, channels, name="weight_map")
-    else:
+    name = "map" if weight_map is None else "weight_map"
+    if weight_map is None:
         assert checked is not None
         checked.check_range()
-        made = choice.of(checked.values, checked.n_classes or prediction.shape[1], channels.ignore_label)
-        weights = checked_map(made, prediction, channels, name="map")
+        n_classes = checked.n_classes or prediction.shape[1]
+        weight_map = choice.of(checked.values, n_classes, channels.ignore_label)
+    weights = checked_map(weight_map, prediction, channels, name=name)
+    known = None if checked is None else checked.known
     with torch.autocast(prediction.device.type, enabled=False):
-        if checked is not None and checked.known is not None:
-            weights = weights * checked.known
-        probabilities = channels.probabilities(prediction)[:, channels.first :]
+        if known is not None:
+            weights = weights.where(known, 0)
+        probabilities = channels.probabilities(prediction, known)
         sums = (probabilities * weights).flatten(2).sum(2)
+        check_products(sums, weight_map, known, name=name)
         counts: Tensor | float = float(weights[0, 0].numel())
         if checked is not None:
             counts = checked.known_counts(wide_dtype(prediction))
@@ -207,6 +210,7 @@ def checked_map(weight_map: Tensor, prediction: Tensor, channels: ClassChannels,
     if not isinstance(weight_map, Tensor) or weight_map.dtype not in FLOATS:
         came = weight_map.dtype if isinstance(weight_map, Tensor) else type(weight_map).__name__
         raise DtypeError(f"`{name}` must be a floating point tensor, got {came}")
+    check_tensor(weight_map, name=name)
     n, c, *spatial = prediction.shape
     allowed = [(n, c, *spatial)] + ([] if channels.include_background else [(n, c - 1, *spatial)])
     if tuple(weight_map.shape) not in allowed:
@@ -220,3 +224,16 @@ def checked_map(weight_map: Tensor, prediction: Tensor, channels: ClassChannels,
         )
     weight_map = weight_map.detach().to(wide_dtype(prediction))
     return weight_map[:, channels.first :] if weight_map.shape[1] == c else weight_map
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # it looks at values
+def check_products(sums: Tensor, weight_map: Tensor, known: Tensor | None, *, name: str) -> None:
+    """Require a map that is finite where it counts, told by the sums of its products with a prediction.
+
+    A value that is not finite leaves its sum not finite, so the map itself, as large as the prediction, is
+    looked at only then. A sum of finite values that is too large stays what it is.
+    """
+    if is_true(sums.isfinite().all()):
+        return
+    n_left_out = weight_map.shape[1] - sums.shape[1]
+    check_finite_tensor(weight_map, name=name, counts=known, first=n_left_out)
