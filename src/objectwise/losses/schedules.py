@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from objectwise.checks import check_number, check_whole_number
 from objectwise.errors import ArgumentError
 
 
@@ -34,6 +35,9 @@ class Equal:
 
     n_terms: int = 2
 
+    def __post_init__(self) -> None:
+        check_whole_number(self.n_terms, least=1, name="n_terms")
+
     def __call__(self, position: int) -> Sequence[float]:
         """Return the weights."""
         return (1.0,) * self.n_terms
@@ -51,8 +55,11 @@ class Gradual:
     floor: float = 0.01
 
     def __post_init__(self) -> None:
+        check_number(self.length, name="length")
         if self.length < 1:
             raise ArgumentError(f"`length` must be 1 or more, got {self.length}")
+        check_whole_number(self.length, least=1, name="length")
+        check_number(self.floor, name="floor")
         if not 0 <= self.floor <= 1:
             raise ArgumentError(f"`floor` must be in 0..1, got {self.floor}")
 
