@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import Callback
 
 from objectwise.data import Normalisation, fit_normalisation
-from objectwise.errors import ArgumentError, CheckpointError, ShapeError
+from objectwise.errors import ArgumentError, CheckpointError, DivergenceError, ShapeError
 from objectwise.networks import load_network
 from objectwise.training import read_metrics, train
 from objectwise.training.checkpoints import AtomicCheckpointIO
@@ -242,6 +242,54 @@ def test_mixed_precision_is_a_matter_of_configuration(tmp_path):
     path = train(toy_config(precision="bf16-mixed"), [two_objects()], tmp_path)
     assert all(tensor.dtype == torch.float32 for tensor in weights(path).values())
     assert np.isfinite([row["loss"] for row in read_metrics(tmp_path / "metrics.csv")]).all()
+
+
+class SpoilAt(Callback):
+    """What a diverging training does to its weights."""
+
+    def __init__(self, step, value=float("nan")):
+        self.step, self.value = step, value
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        if pl_module.step == self.step:
+            with torch.no_grad():
+                pl_module.network.head.conv.conv.bias.fill_(self.value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize(("step", "term"), [(2, "bce"), (5, "malis")])
+def test_training_that_diverges_stops_with_step_term_and_advice(tmp_path, step, term, value):
+    with pytest.raises(DivergenceError) as raised:
+        train(toy_config(checkpoint_every=100), [two_objects()], tmp_path, callbacks=[SpoilAt(step, value)])
+    assert str(raised.value) == (
+        f"the training must stay finite, but it diverged in step {step + 1}: `{term}` is nan; lower "
+        "training.learning_rate (0.001 with 32-true), and train again with --overwrite"
+    )
+    assert [row["step"] for row in read_metrics(tmp_path / "metrics.csv")] == list(range(1, step + 1))
+    assert not (tmp_path / "network.pt").exists()
+
+
+def test_weights_that_diverged_are_no_checkpoint(tmp_path, unbroken):
+    with pytest.raises(DivergenceError, match=r"diverged in step 6: the weights are not finite; lower"):
+        train(toy_config(), [two_objects()], tmp_path, callbacks=[SpoilAt(6)])
+    # The checkpoint before is there to go on from.
+    assert_same_weights(
+        weights(train(toy_config(), [two_objects()], tmp_path)), weights(unbroken / "network.pt")
+    )
+
+
+def test_divergence_in_few_bits_advises_more(tmp_path):
+    config = toy_config(precision="bf16-mixed")
+    with pytest.raises(
+        DivergenceError, match=r"with bf16-mixed\) or train with training.precision 32-true, and"
+    ):
+        train(config, [two_objects()], tmp_path, callbacks=[SpoilAt(2)])
+
+
+def test_far_too_large_steps_diverge_in_a_sentence(tmp_path):
+    config = toy_config(learning_rate=1e30, steps=50, loss={"name": "bce"})
+    with pytest.raises(DivergenceError, match=r"lower training.learning_rate \(1e\+30"):
+        train(config, [two_objects()], tmp_path)
 
 
 def test_training_leaves_torch_as_it_was(tmp_path):

@@ -56,6 +56,25 @@ def test_two_devices_make_one_run(tmp_path: Path):
 
 
 @pytest.mark.slow
+def test_loss_that_is_logged_is_the_mean_over_the_devices(tmp_path: Path):
+    # A step of two devices has the patches of one device with batches of twice the size.
+    setting = ["training.steps=5", "training.accelerator=cpu"]
+    for name, more in (("one", "training.batch_size=4"), ("two", "training.devices=2")):
+        run(tiny_config(tmp_path, *setting, more), tmp_path / name, only=["train"])
+    one, two = (read_metrics(tmp_path / name / "train" / "metrics.csv") for name in ("one", "two"))
+    assert two[0]["bce"] == pytest.approx(one[0]["bce"], rel=1e-5)
+
+
+@pytest.mark.slow
+def test_divergence_on_two_devices_is_one_sentence(tmp_path: Path):
+    setting = ["training.learning_rate=1e30", "training.accelerator=cpu", "training.devices=2"]
+    with pytest.raises(ObjectwiseError, match="it diverged in step") as raised:
+        run(tiny_config(tmp_path, *setting), tmp_path / "run", only=["train"])
+    assert str(raised.value).count("diverged") == 1
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.slow
 def test_killed_training_on_two_devices_leaves_no_process_and_goes_on(tmp_path: Path):
     config, train = write_tiny(tmp_path), tmp_path / "run" / "train"
     process = start(config, tmp_path / "run", "--set", "training.steps=60")

@@ -216,7 +216,7 @@ class TrainingConfig(Section):
     workers: Annotated[int, Field(ge=0)] = 0
     """Processes that load patches; 0 loads in the training process."""
     threads: PositiveInt | None = None
-    """Threads of torch; its own choice by default."""
+    """Threads of torch, for training and prediction; its own choice by default."""
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
     """Where to train and predict; `auto` takes a GPU if there is one."""
     devices: PositiveInt | Literal["auto"] = 1

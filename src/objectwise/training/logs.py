@@ -104,7 +104,7 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
 
 
 class StepLogs(Callback):
-    """Give every logger one row a step: the loss, its terms, the learning rate, and the speed.
+    """Give every logger one row a step: loss and terms (means over the ranks), learning rate and speed.
 
     Before the checkpoint of the step is saved, so no row before a checkpoint is ever missing.
     """
@@ -117,7 +117,7 @@ class StepLogs(Callback):
     ) -> None:
         """Log the step; `step` counts the steps done."""
         assert isinstance(pl_module, AffinityModule)
-        row = {name: float(value.detach()) for name, value in outputs.items()}
+        row = dict(pl_module.means)
         row["learning_rate"] = pl_module.learning_rate_of(pl_module.step - 1)
         now = time.perf_counter()
         if self._last_end is not None:
@@ -147,7 +147,7 @@ class StepProgress(Callback):
         """Move the bar."""
         assert isinstance(pl_module, AffinityModule)
         if self._bar is not None:
-            self._bar.move(pl_module.step, f"loss {float(outputs['loss'].detach()):.4f}")
+            self._bar.move(pl_module.step, f"loss {pl_module.means['loss']:.4f}")
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Leave the finished bar on the screen."""

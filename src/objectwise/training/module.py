@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from objectwise.config.models import TrainingConfig
+from objectwise.errors import DivergenceError
 from objectwise.graph import Neighborhood
 from objectwise.networks import AffinityUNet
 from objectwise.training.objective import AffinityObjective
@@ -68,6 +70,8 @@ class AffinityModule(LightningModule):
         self.objective = AffinityObjective(config.loss, neighborhood)
         self.first_step = first_step
         self.run = run
+        self.means: dict[str, float] = {}
+        """Loss and terms of the last step, as means over all ranks."""
 
     @property
     def step(self) -> int:
@@ -86,8 +90,37 @@ class AffinityModule(LightningModule):
         # No patch twice and none left out, whatever the loop was resumed from.
         expected = (step * self.trainer.world_size + self.global_rank) * self.config.batch_size
         assert int(numbers[0]) == expected, f"step {step} got patch {int(numbers[0])}, not {expected}"
-        result: dict[str, Tensor] = self.objective(self(raw), labels, step)
+        logits = self(raw)
+        if torch.isfinite(logits).all():
+            result: dict[str, Tensor] = self.objective(logits, labels, step)
+        else:  # which no loss is made for
+            result = dict.fromkeys(("loss", *self.objective.terms_at(step)), logits.new_tensor(math.nan))
+        self.means = self._means(result)
+        self._check_finite()
         return result
+
+    def _means(self, result: dict[str, Tensor]) -> dict[str, float]:
+        """Return the mean of each value over the ranks, of which each has patches of its own."""
+        values = torch.stack([value.detach().double() for value in result.values()])
+        if self.trainer.world_size > 1:
+            values = self.trainer.strategy.reduce(values, reduce_op="mean")
+        return dict(zip(result, values.tolist(), strict=True))
+
+    def _check_finite(self) -> None:
+        """Stop before a step that would spoil the weights; every rank does, for a mean of NaN is NaN."""
+        bad = [name for name in reversed(self.means) if not math.isfinite(self.means[name])]
+        if bad:
+            raise self.diverged(f"`{bad[0]}` is {self.means[bad[0]]}", self.step + 1)
+
+    def diverged(self, what: str, step: int) -> DivergenceError:
+        """Return what stops a training that left the finite numbers; `step` counts from 1."""
+        exact = "32-true"
+        rate, bits = self.config.learning_rate, self.config.precision
+        more = "" if bits == exact else f" or train with training.precision {exact}"
+        return DivergenceError(
+            f"the training must stay finite, but it diverged in step {step}: {what}; lower "
+            f"training.learning_rate ({rate:g} with {bits}){more}, and train again with --overwrite"
+        )
 
     def learning_rate_of(self, step: int) -> float:
         """Return the learning rate of a step, 0 being the first."""

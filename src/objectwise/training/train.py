@@ -74,6 +74,8 @@ def train(
         If the volumes, the patch or the network do not fit each other; nothing is written then.
     CheckpointError
         If a checkpoint or the initial weights are damaged, or of another configuration or architecture.
+    DivergenceError
+        If the loss or the weights are not finite any more; the checkpoint before that is kept.
     KeyboardInterrupt
         If the user stops it; at most `training.checkpoint_every` steps are lost.
     """

@@ -62,7 +62,8 @@ def train_run(config: RunConfig, run: RunDirectory, fingerprint: str) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            said = process.stdout.read().strip()
+            # What stops all ranks alike is one sentence.
+            said = "\n".join(dict.fromkeys(process.stdout.read().strip().splitlines()))
         finally:
             process.stdin.close()
         code = process.wait()
