@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import sys
 import traceback
@@ -19,6 +20,8 @@ R = TypeVar("R")
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 _RESUMES = "the same command resumes the run"
+_WRONG_PATH = (errno.ENAMETOOLONG, errno.ELOOP)
+"""No file can have such a name, or it is a link to itself: the one who gave it is at fault."""
 _KEPT = "; completed steps are kept"
 """Of a failure that the same command may meet again."""
 
@@ -59,6 +62,9 @@ def one_sentence(command: Callable[P, R]) -> Callable[P, R]:
             say(f"\ninterrupted; {_RESUMES if _resumes(error) else 'nothing was half written'}")
             raise typer.Exit(INTERRUPTED) from error
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in _WRONG_PATH:
+                _explain(f"error: `{error.filename}` must be a path, got {error.strerror}")
+                raise typer.Exit(MISUSED) from error
             kept = _KEPT if _resumes(error) else ""
             _explain(f"failed: {_reason(error)}{kept} (--debug shows where)")
             raise typer.Exit(FAILED) from error

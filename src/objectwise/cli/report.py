@@ -43,6 +43,8 @@ def report(
                 f"`--output` must be given for {len(directories)} runs, like --output page.html"
             )
         output = directories[0] / "report.html"
+    if output.is_dir():
+        raise ArgumentError(f"`--output` must be a file, got the folder {output}")
     if output.exists() and not overwrite:
         raise ArgumentError(f"`--output` must not exist yet, got {output}; pass --overwrite to replace it")
     if dry_run:

@@ -11,6 +11,7 @@ from objectwise.atomic import read_json, write_text
 from objectwise.checks import check_choice
 from objectwise.config.load import dump_config, load_config
 from objectwise.config.models import RunConfig
+from objectwise.data.formats.common import parse_location
 from objectwise.errors import ArgumentError, ConfigError
 from objectwise.workflow.engine import Step, check_order, execute, forget_outdated, plan
 from objectwise.workflow.fingerprint import InputDigests, as_json, first_difference
@@ -108,6 +109,10 @@ def run(
 
 
 def _check_directory(here: RunDirectory, *, overwrite: bool) -> None:
+    if parse_location(here.affinities("a")).path != here.affinities_file("a"):
+        raise ArgumentError(
+            f"`directory` must not read as a volume in a container, got {here.path}; choose another name"
+        )
     if here.path.exists() and not here.path.is_dir():
         raise ArgumentError(f"`directory` must be a folder, got the file {here.path}")
     if not here.config.exists():

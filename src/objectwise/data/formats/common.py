@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import re
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -103,16 +104,32 @@ def parse_location(location: str | Path) -> Location:
         inner = (match["inner"] or "").strip("/")
         if inner and any(part in ("", ".", "..") for part in inner.split("/")):
             raise ArgumentError(f"`{text}` must name a plain path after the colon, got {match['inner']!r}")
+        _require_ordinary(text, Path(match["path"]))
         return Location(text, CONTAINERS[match["suffix"].lower()], Path(match["path"]), inner)
     if re.search(r"\.zarr/.", text, re.IGNORECASE):
         raise ArgumentError(f"`{text}` must name an array after a colon (volume.zarr:raw), got a slash")
     path = Path(text)
+    _require_ordinary(text, path)
     for suffix, kind in FILES.items():
         if path.name.lower().endswith(suffix) and not path.is_dir():
             return Location(text, kind, path)
     if path.is_dir() or not path.suffix or text.endswith("/"):
         return Location(text, "PNG folder", path)
     raise ArgumentError(f"`{text}` must be {KNOWN}, got the unknown extension {path.suffix!r}")
+
+
+def _require_ordinary(text: str, path: Path) -> None:
+    """Refuse what could be waited for without end, such as a pipe, and a path that no file can have."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except (OSError, ValueError) as error:  # a name too long, links in a circle; a NUL
+        raise VolumeError(
+            f"`{text}` must be a path, got {getattr(error, 'strerror', None) or error}"
+        ) from error
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise VolumeError(f"`{text}` must be a file or a folder, got a pipe or a device")
 
 
 @contextmanager

@@ -1,0 +1,93 @@
+"""Losses on affinities, and what they are made of."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from objectwise import (
+    AffinityBCELoss,
+    MalisLoss,
+    MaximinPairLoss,
+    affinity_bce_loss,
+    malis_loss,
+    malis_pair_counts,
+    maximin_pair_loss,
+)
+from objectwise.errors import DtypeError, ObjectwiseError, ShapeError
+from objectwise.losses import malis_weights, sample_pairs
+from tests.bad_input.arrays import (
+    AFFINITIES,
+    EDGE_MASK,
+    LABELS,
+    LOGITS,
+    MASK,
+    OFFSETS,
+    TARGET,
+    with_value,
+)
+from tests.bad_input.rows import Call
+
+ROWS = [
+    Call("MALIS: prediction of NaN", lambda: malis_loss(with_value(LOGITS, np.nan).roll(50), TARGET, OFFSETS), "`prediction` must be finite, got nan"),
+    Call("MALIS: infinite prediction", lambda: malis_loss(with_value(LOGITS, np.inf).roll(50), TARGET, OFFSETS), "`prediction` must be finite, got inf"),
+    Call("MALIS: logits taken for probabilities", lambda: malis_loss(LOGITS, TARGET, OFFSETS, from_logits=False), "`prediction` must"),
+    Call("MALIS: from_logits is a word", lambda: malis_loss(LOGITS, TARGET, OFFSETS, from_logits="no"), "`from_logits` must be True or False, got 'no'"),
+    Call("MALIS: constrained is a word", lambda: malis_loss(LOGITS, TARGET, OFFSETS, constrained="yes"), "`constrained` must be True or False"),
+    Call("MALIS: unknown edge loss", lambda: malis_loss(LOGITS, TARGET, OFFSETS, edge_loss="hinge"), "`edge_loss` must be one of"),
+    Call("MALIS: margin with the wrong edge loss", lambda: malis_loss(LOGITS, TARGET, OFFSETS, margin=0.3), "`margin` has no effect"),
+    Call("MALIS: margin out of range", lambda: malis_loss(LOGITS, TARGET, OFFSETS, edge_loss="squared_hinge", margin=2.0), "`margin` must"),
+    Call("MALIS: positive_weight above 1", lambda: malis_loss(LOGITS, TARGET, OFFSETS, positive_weight=1.5), "`positive_weight` must"),
+    Call("MALIS: positive_weight is NaN", lambda: malis_loss(LOGITS, TARGET, OFFSETS, positive_weight=float("nan")), "`positive_weight` must"),
+    Call("MALIS: unknown normalization", lambda: malis_loss(LOGITS, TARGET, OFFSETS, normalization="sum"), "`normalization` must be one of"),
+    Call("MALIS: too few offset weights", lambda: malis_loss(LOGITS, TARGET, OFFSETS, offset_weights=[1.0]), "`offset_weights` must"),
+    Call("MALIS: negative offset weight", lambda: malis_loss(LOGITS, TARGET, OFFSETS, offset_weights=[1, -1, 1]), "`offset_weights` must"),
+    Call("MALIS: unknown reduction", lambda: malis_loss(LOGITS, TARGET, OFFSETS, reduction="median"), "`reduction` must be one of"),
+    Call("MALIS: float labels", lambda: malis_loss(LOGITS, TARGET.float(), OFFSETS), "`labels` must hold integer", DtypeError),
+    Call("MALIS: negative labels", lambda: malis_loss(LOGITS, with_value(TARGET, -1), OFFSETS), "`labels` must not be negative, got -1"),
+    Call("MALIS: labels of another shape", lambda: malis_loss(LOGITS, TARGET[:, :3], OFFSETS), "shape", ShapeError),
+    Call("MALIS: labels are an array", lambda: malis_loss(LOGITS, LABELS, OFFSETS), "`labels` must be a", DtypeError),
+    Call("MALIS: prediction is an array", lambda: malis_loss(AFFINITIES, TARGET, OFFSETS), "`prediction` must be a", DtypeError),
+    Call("MALIS: prediction of integers", lambda: malis_loss(LOGITS.long(), TARGET, OFFSETS), "`prediction` must be float", DtypeError),
+    Call("MALIS: complex prediction", lambda: malis_loss(LOGITS.to(torch.complex64), TARGET, OFFSETS), "`prediction` must be float", DtypeError),
+    Call("MALIS: no batch axis", lambda: malis_loss(LOGITS[0], TARGET[0], OFFSETS), "`prediction`", ShapeError),
+    Call("MALIS: a channel too few", lambda: malis_loss(LOGITS[:, :2], TARGET, OFFSETS), "`offsets` must have one row per channel of `prediction` (2), got 3", ShapeError),
+    Call("MALIS: empty batch", lambda: malis_loss(LOGITS[:0], TARGET[:0], OFFSETS), "not be empty", ShapeError),
+    Call("MALIS: sparse prediction", lambda: malis_loss(LOGITS.to_sparse(), TARGET, OFFSETS), "`prediction` must be", DtypeError),
+    Call("MALIS: sparse labels", lambda: malis_loss(LOGITS, TARGET.to_sparse(), OFFSETS), "`labels` must be", DtypeError),
+    Call("MALIS: edge mask of numbers", lambda: malis_loss(LOGITS, TARGET, OFFSETS, edge_mask=EDGE_MASK.float()), "`edge_mask` must be", DtypeError),
+    Call("MALIS: edge mask of another shape", lambda: malis_loss(LOGITS, TARGET, OFFSETS, edge_mask=EDGE_MASK[:, :1]), "`edge_mask`", ShapeError),
+    Call("MALIS: unlabelled voxels with labels", lambda: malis_loss(LOGITS, TARGET, OFFSETS, unlabelled=TARGET > 0), "`unlabelled` must be background in `labels`, got label 1"),
+    Call("MALIS: unlabelled of another shape", lambda: malis_loss(LOGITS, TARGET, OFFSETS, unlabelled=TARGET[:, :1] < 0), "`unlabelled`", ShapeError),
+    Call("MALIS: offset longer than the volume", lambda: malis_loss(LOGITS, TARGET, [[-4, 0, 0], *OFFSETS[1:]]), "`offsets` must be shorter than the volume (4, 6, 6), got [-4, 0, 0]"),
+    Call("MALIS: offset of zeros", lambda: MalisLoss([[0, 0, 0]]), "`offsets` must not join a voxel to itself"),
+    Call("MALIS: offset twice", lambda: MalisLoss([[-1, 0, 0], [1, 0, 0]]), "`offsets` must not repeat an edge, got [1, 0, 0] in row 1"),
+    Call("MALIS: offsets of fractions", lambda: MalisLoss([[-1.5, 0, 0]]), "`offsets` must hold integers", DtypeError),
+    Call("MALIS: offsets of unequal rows", lambda: MalisLoss([[-1, 0, 0], [0, -1]]), "`offsets` must be a (k, ndim) table of integers, got rows of unequal length", ShapeError),
+    Call("MALIS: no offsets", lambda: MalisLoss([]), "`offsets` must be a non-empty", ShapeError),
+    Call("MALIS: offsets are a word", lambda: MalisLoss("nearest"), "`offsets` must be", ShapeError),
+    Call("MALIS: offsets of 4 axes", lambda: MalisLoss([[-1, 0, 0, 0]]), "`offsets` must have 2 or 3 columns", ShapeError),
+    Call("MALIS weights: float labels", lambda: malis_weights(LOGITS, TARGET.double(), OFFSETS), "`labels` must hold integer", DtypeError),
+    Call("pair counts: NaN inside the volume", lambda: malis_pair_counts(np.full_like(AFFINITIES, np.nan), LABELS, OFFSETS), "`affinities` must be finite"),
+    Call("pair counts: float labels", lambda: malis_pair_counts(AFFINITIES, LABELS.astype(float), OFFSETS), "`labels` must hold integer ids", DtypeError),
+    Call("pair counts: affinities of half precision", lambda: malis_pair_counts(AFFINITIES.astype(np.float16), LABELS, OFFSETS), "`affinities` must be float32 or float64", DtypeError),
+    Call("pair counts: affinities of integers", lambda: malis_pair_counts(AFFINITIES.astype(np.uint8), LABELS, OFFSETS), "`affinities` must be float32 or float64", DtypeError),
+    Call("pair counts: foreign byte order", lambda: malis_pair_counts(AFFINITIES.astype(">f4"), LABELS, OFFSETS), "byte order", DtypeError),
+    Call("pair counts: a list", lambda: malis_pair_counts(AFFINITIES.tolist(), LABELS, OFFSETS), "`affinities` must be a numpy array, got list", DtypeError),
+    Call("pair counts: masked affinities", lambda: malis_pair_counts(np.ma.masked_less(AFFINITIES, 0.5), LABELS, OFFSETS), "mask", DtypeError),
+    Call("pair counts: masked labels", lambda: malis_pair_counts(AFFINITIES, np.ma.masked_equal(LABELS, 2), OFFSETS), "mask", DtypeError),
+    Call("pair counts: mask of integers", lambda: malis_pair_counts(AFFINITIES, LABELS, OFFSETS, edge_mask=np.ones(AFFINITIES.shape, int)), "`edge_mask` must be a numpy array of bool, got dtype int64", DtypeError),
+    Call("pair counts: unlabelled is a list", lambda: malis_pair_counts(AFFINITIES, LABELS, OFFSETS, unlabelled=MASK.tolist()), "`unlabelled` must be a numpy array of bool, got list", DtypeError),
+    Call("pair counts: labels of another shape", lambda: malis_pair_counts(AFFINITIES, LABELS[1:], OFFSETS), "shape", ShapeError),
+    Call("pair counts: no channel axis", lambda: malis_pair_counts(AFFINITIES[0, 0], LABELS[0], [[-1, 0]]), "`affinities` must have shape", ShapeError),
+    Call("pair counts: empty volume", lambda: malis_pair_counts(AFFINITIES[:, :0], LABELS[:0], OFFSETS), "must not be empty", ShapeError),
+    Call("maximin pairs: none", lambda: maximin_pair_loss(LOGITS, TARGET, OFFSETS, n_pairs=0), "`n_pairs` must be"),
+    Call("maximin pairs: a fraction", lambda: MaximinPairLoss(OFFSETS, n_pairs=1.5), "`n_pairs` must be", ObjectwiseError),
+    Call("maximin pairs: share above 1", lambda: MaximinPairLoss(OFFSETS, same_fraction=1.1), "`same_fraction` must"),
+    Call("maximin pairs: a seed for the generator", lambda: maximin_pair_loss(LOGITS, TARGET, OFFSETS, generator=3), "`generator` must be a torch.Generator", DtypeError),
+    Call("maximin pairs: float labels", lambda: sample_pairs(LOGITS, TARGET.float(), OFFSETS), "`labels` must hold integer", DtypeError),
+    Call("affinity BCE: float labels", lambda: affinity_bce_loss(LOGITS, TARGET.float(), OFFSETS), "`labels` must", DtypeError),
+    Call("affinity BCE: a channel too many", lambda: AffinityBCELoss(OFFSETS[:2])(LOGITS, TARGET), "offsets", ShapeError),
+    Call("affinity BCE: labels of another shape", lambda: AffinityBCELoss(OFFSETS)(LOGITS, TARGET[..., 1:]), "shape", ShapeError),
+    Call("affinity BCE: logits of integers", lambda: affinity_bce_loss(LOGITS.int(), TARGET, OFFSETS), "float", DtypeError),
+]  # fmt: skip

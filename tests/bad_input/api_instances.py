@@ -1,0 +1,82 @@
+"""Losses of instances, and the maps they are made of."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from objectwise import (
+    BlobLoss,
+    CCDiceLoss,
+    InstanceCenterLoss,
+    InstanceLoss,
+    RegionDice,
+    SegmentLoss,
+    connected_components,
+    overlap_table,
+    voronoi_regions,
+)
+from objectwise.errors import DtypeError, ShapeError
+from tests.bad_input.arrays import CLASSES, LABELS, MASK, OBJECT_SCORES, SCORES, replaced, with_value
+from tests.bad_input.rows import Call
+
+ROWS = [
+    Call("instance: unknown activation", lambda: InstanceLoss(activation="relu"), "`activation` must be"),
+    Call("instance: threshold of 1", lambda: InstanceLoss(threshold=1.0), "`threshold` must"),
+    Call("instance: threshold of NaN", lambda: InstanceLoss(threshold=float("nan")), "`threshold` must"),
+    Call("instance: threshold is a word", lambda: InstanceLoss(threshold="0.5"), "`threshold` must"),
+    Call("instance: unknown inner loss", lambda: InstanceLoss(instance_loss="nonsense"), "`instance_loss` must"),
+    Call("instance: inner loss is a number", lambda: InstanceLoss(pixel_loss=3), "`pixel_loss` must"),
+    Call("instance: unknown weight", lambda: InstanceLoss(weights={"pixels": 1.0}), "`weights` must"),
+    Call("instance: weight of NaN", lambda: InstanceLoss(weights={"pixel": float("nan")}), "`weights"),
+    Call("instance: negative weight", lambda: InstanceLoss(weights={"pixel": -1.0}), "`weights"),
+    Call("instance: weights are a list", lambda: InstanceLoss(weights=[1.0]), "`weights` must"),
+    Call("instance: connectivity of 7", lambda: InstanceLoss(connectivity=7), "`connectivity` must be"),
+    Call("instance: background is a word", lambda: InstanceLoss(include_background="False"), "`include_background` must be"),
+    Call("instance: spacing without effect", lambda: InstanceLoss(spacing=(-1, 1)), "`spacing`"),
+    Call("instance: minimum size of -1", lambda: InstanceLoss(minimum_size=-1), "`minimum_size` must be a whole number"),
+    Call("instance: minimum size of 2.5", lambda: InstanceLoss(minimum_size=2.5), "`minimum_size` must be a whole number"),
+    Call("instance: limit of components of 0", lambda: InstanceLoss(max_components=0), "`max_components` must"),
+    Call("instance: keep what", lambda: InstanceLoss(max_components=4, keep="some"), "`keep` must"),
+    Call("instance: averaged over what", lambda: InstanceLoss(over="image"), "`over` must be one of"),
+    Call("instance: unknown reduction", lambda: InstanceLoss(reduction="max"), "`reduction` must be one of"),
+    Call("instance: prediction is an array", lambda: InstanceLoss()(OBJECT_SCORES.numpy(), CLASSES), "`prediction` must be", DtypeError),
+    Call("instance: prediction of integers", lambda: InstanceLoss()(OBJECT_SCORES.long(), CLASSES), "`prediction` must be", DtypeError),
+    Call("instance: prediction of NaN", lambda: InstanceLoss()(with_value(OBJECT_SCORES, np.nan), CLASSES), "`prediction` must be finite, got nan"),
+    Call("instance: target of another shape", lambda: InstanceLoss()(OBJECT_SCORES, CLASSES[..., 1:]), "`target`", ShapeError),
+    Call("instance: target of fractions", lambda: InstanceLoss()(OBJECT_SCORES, CLASSES + 0.5), "`target` must hold 0 and 1"),
+    Call("instance: negative target", lambda: InstanceLoss()(OBJECT_SCORES, CLASSES - 1), "`target` must"),
+    Call("instance: ids of fractions", lambda: InstanceLoss()(OBJECT_SCORES, CLASSES, instances=CLASSES.float()), "`instances` must", DtypeError),
+    Call("instance: negative ids", lambda: InstanceLoss()(OBJECT_SCORES, CLASSES, instances=CLASSES - 1), "`instances` must"),
+    Call("instance: ids of another shape", lambda: InstanceLoss()(OBJECT_SCORES, CLASSES, instances=CLASSES[..., 1:]), "`instances`", ShapeError),
+    Call("instance: ignored voxels as numbers", lambda: InstanceLoss()(OBJECT_SCORES, CLASSES, ignore=CLASSES), "`ignore` must be", DtypeError),
+    Call("instance: ignored voxels of another shape", lambda: InstanceLoss()(OBJECT_SCORES, CLASSES, ignore=CLASSES[..., 1:] > 0), "`ignore`", ShapeError),
+    Call("instance: sparse prediction", lambda: InstanceLoss()(OBJECT_SCORES.to_sparse(), CLASSES), "`prediction` must be", DtypeError),
+    Call("instance: four axes", lambda: InstanceLoss()(torch.zeros(1, 1, 2, 2, 2, 2), torch.zeros(1, 1, 2, 2, 2, 2).long()), "`prediction` must", ShapeError),
+    Call("centre: negative offset", lambda: InstanceCenterLoss(center_offset=-2.0), "`center_offset`"),
+    Call("centre: unknown centre loss", lambda: InstanceCenterLoss(center_loss="l3"), "`center_loss` must"),
+    Call("blob: connectivity of 7", lambda: BlobLoss(connectivity=7), "`connectivity` must be"),
+    Call("blob: unknown weight", lambda: BlobLoss(weights={"blobs": 1.0}), "`weights` must"),
+    Call("blob: three channels for two classes", lambda: BlobLoss(activation="softmax")(SCORES, CLASSES + 2), "`target` must"),
+    Call("CC-Dice: connectivity of 7", lambda: CCDiceLoss(connectivity=7), "`connectivity` must be"),
+    Call("CC-Dice: negative spacing", lambda: CCDiceLoss(spacing=(-1, 2)), "`spacing` must be positive and finite"),
+    Call("CC-Dice: regions of fractions", lambda: CCDiceLoss()(OBJECT_SCORES, CLASSES, regions=CLASSES.float()), "`regions` must", DtypeError),
+    Call("CC-Dice: regions of another shape", lambda: CCDiceLoss()(OBJECT_SCORES, CLASSES, regions=CLASSES[..., 1:]), "`regions`", ShapeError),
+    Call("region Dice: unknown empty loss", lambda: RegionDice(empty_loss="all"), "`empty_loss` must"),
+    Call("segment loss: unknown kind", lambda: InstanceLoss(pixel_loss=SegmentLoss("nonsense")), "`pixel_loss"),
+    Call("segment loss: gamma without effect", lambda: InstanceLoss(pixel_loss=SegmentLoss("dice", gamma=2.0)), "gamma"),
+    Call("segment loss: negative smooth", lambda: InstanceLoss(pixel_loss=SegmentLoss("dice", smooth=-1.0)), "smooth"),
+    Call("components: mask of integers", lambda: connected_components(LABELS), "`mask` must be a numpy array of bool, got dtype int64", DtypeError),
+    Call("components: masked array", lambda: connected_components(np.ma.masked_array(MASK, LABELS == 2)), "mask", DtypeError),
+    Call("components: connectivity of 5", lambda: connected_components(MASK, connectivity=5), "`connectivity` must be"),
+    Call("components: connectivity of a flat image", lambda: connected_components(MASK[0], connectivity=26), "`connectivity` must be"),
+    Call("components: one axis", lambda: connected_components(MASK[0, 0]), "`mask` must", ShapeError),
+    Call("overlap: shapes differ", lambda: overlap_table(LABELS, LABELS[1:]), "shape", ShapeError),
+    Call("overlap: floats", lambda: overlap_table(LABELS.astype(float), LABELS), "`predicted_ids` must", DtypeError),
+    Call("overlap: negative ids", lambda: overlap_table(LABELS, replaced(LABELS, -3)), "`true_ids` must not be negative, got -3"),
+    Call("Voronoi: floats", lambda: voronoi_regions(LABELS.astype(np.float32)), "`labels` must hold integer ids", DtypeError),
+    Call("Voronoi: spacing of two numbers", lambda: voronoi_regions(LABELS, spacing=(1, 2)), "`spacing` must have one number per spatial axis (3)", ShapeError),
+    Call("Voronoi: infinite spacing", lambda: voronoi_regions(LABELS, spacing=(1, 2, float("inf"))), "`spacing` must be positive and finite"),
+    Call("Voronoi: spacing is a word", lambda: voronoi_regions(LABELS, spacing="abc"), "`spacing` must hold numbers", DtypeError),
+    Call("Voronoi: masked labels", lambda: voronoi_regions(np.ma.masked_equal(LABELS, 2)), "mask", DtypeError),
+]  # fmt: skip
