@@ -14,8 +14,10 @@ from torch import nn
 
 from objectwise.data import fit_normalisation
 from objectwise.errors import ArgumentError, DeviceError, ObjectwiseWarning, ShapeError
+from objectwise.graph import known_edges
+from objectwise.graph.turns import turns
 from objectwise.networks import NetworkRecord
-from objectwise.pipeline import find_device, predict_affinities
+from objectwise.pipeline import find_device, predict_affinities, predict_probabilities
 
 
 class Pointwise(nn.Module):
@@ -237,7 +239,68 @@ def test_network_comes_back_to_its_device(monkeypatch: pytest.MonkeyPatch):
     # A stand-in for an accelerator, that nothing moves to.
     monkeypatch.setattr("objectwise.pipeline.predict.find_device", lambda _: torch.device("cpu:0"))
     predict_affinities(Lent(1, 1, 1), raw_volume(1, 8, 8), window_shape=(8, 8))
-    assert Lent.moves == ["cpu:0", "cpu"]
+    assert [device for device in Lent.moves if device != "meta"] == ["cpu:0", "cpu"]
+
+
+class Likeness(nn.Module):
+    """The affinity of an edge is how alike its ends are; what leaves the window is low."""
+
+    def __init__(self, offsets):
+        super().__init__()
+        self.offsets = offsets
+
+    def forward(self, raw):
+        rolled = [torch.roll(raw[:, 0], [-step for step in row], dims=(-2, -1)) for row in self.offsets]
+        return torch.stack([4 - 9 * (raw[:, 0] - other).abs() for other in rolled], 1)
+
+
+@pytest.mark.parametrize("shape", [(3, 16, 16), (2, 16, 24)])
+def test_flips_change_nothing_for_a_network_that_turns_along(shape):
+    offsets, raw = [[-1, 0], [0, -1], [0, 3], [3, 0]], raw_volume(*shape)
+    options = {"window_shape": shape[1:], "accelerator": "cpu", "offsets": offsets}
+    plain, flipped = (predict_affinities(Likeness(offsets), raw, flips=f, **options) for f in (False, True))
+    inside = known_edges(raw.shape, [[0, *row] for row in offsets])
+    np.testing.assert_allclose(flipped[inside], plain[inside], atol=1e-6)
+    assert not flipped[~inside].any()
+
+
+def test_flips_are_the_mean_of_the_predictions_of_turned_volumes():
+    raw = raw_volume(4, 6, 6)
+    network = nn.Conv3d(1, 2, 3, padding=1)
+    options = {"window_shape": (4, 6, 6), "accelerator": "cpu"}
+    turned = [
+        turn.back(predict_probabilities(network, np.ascontiguousarray(turn(raw)), **options))
+        for turn in turns(3, square=True)
+    ]
+    flipped = predict_probabilities(network, raw, turned_back=lambda turn, one: turn.back(one), **options)
+    np.testing.assert_allclose(flipped, np.mean(turned, axis=0), atol=1e-6)
+
+
+def test_flips_need_offsets_that_turn_into_each_other():
+    with pytest.raises(ArgumentError, match="must be given to average over flips"):
+        predict_affinities(Pointwise(1), raw_volume(1, 8, 8), window_shape=(8, 8), flips=True)
+    with pytest.raises(ArgumentError, match="or its negative to be turned along"):
+        predict_affinities(
+            Pointwise(1), raw_volume(1, 8, 8), window_shape=(8, 8), flips=True, offsets=[[-1, -2]]
+        )
+
+
+def test_a_network_of_valid_convolutions_predicts_whole_volumes_of_several_channels():
+    raw = np.random.default_rng(0).integers(0, 256, (2, 9, 10, 11)).astype(np.uint8)
+    network = nn.Conv3d(2, 3, 3)
+    predicted = predict_probabilities(network, raw, window_shape=(7, 8, 9), accelerator="cpu")
+    padded = np.pad(raw / np.float32(255), [(0, 0), (1, 1), (1, 1), (1, 1)], mode="reflect")
+    with torch.no_grad():
+        whole = network(torch.from_numpy(padded.astype(np.float32))[None]).sigmoid()[0]
+    np.testing.assert_allclose(predicted, whole.numpy(), atol=1e-5)
+
+
+def test_an_activation_of_classes_keeps_their_sum():
+    raw = raw_volume(2, 8, 8)
+    classes = predict_probabilities(
+        Pointwise(3), raw, activation=lambda logits: logits.softmax(1), window_shape=(8, 8), accelerator="cpu"
+    )
+    np.testing.assert_allclose(classes.sum(0), 1, atol=1e-5)
 
 
 def test_network_keeps_its_mode():
@@ -251,7 +314,11 @@ def test_network_keeps_its_mode():
 @pytest.mark.parametrize(
     ("keys", "error", "message"),
     [
-        ({"raw": raw_volume(8, 8)}, ShapeError, r"`raw` must have shape \(z, y, x\), got \(8, 8\)"),
+        (
+            {"raw": raw_volume(8, 8)},
+            ShapeError,
+            r"`raw` must have shape \(z, y, x\) or \(channels, z, y, x\), got \(8, 8\)",
+        ),
         ({"raw": raw_volume(0, 8, 8)}, ShapeError, "`raw` must not be empty"),
         (
             {"window_shape": None},

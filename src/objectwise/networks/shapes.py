@@ -14,7 +14,10 @@ from objectwise.errors import ObjectwiseError, ShapeError
 def output_shape(
     network: nn.Module, spatial: Sequence[int], *, in_channels: int, name: str
 ) -> tuple[int, ...]:
-    """Return the shape (k, *spatial) of what a network makes of an input, without computing it.
+    """Return the shape (k, *spatial) of what a network makes of an input.
+
+    Asked without values, which takes no time and no memory; only a network that holds tensors of its own
+    beside its parameters, or looks at values, is shown one input of zeros.
 
     Raises
     ------
@@ -22,15 +25,19 @@ def output_shape(
         If the input does not fit the network, or it returns something else than (n, k, *spatial) of an
         input's axes.
     """
-    shadow = copy.deepcopy(network).to("meta").eval()
-    try:
-        with torch.no_grad():
-            out = shadow(torch.empty((1, in_channels, *spatial), device="meta"))
-    except ObjectwiseError:
-        raise
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ShapeError(f"`{name}` must fit the network, got {tuple(spatial)}: {reason}") from error
+    out: object = None
+    for device in ("meta", "cpu"):
+        try:
+            with torch.no_grad():
+                shadow = copy.deepcopy(network).to(device).eval()
+                out = shadow(torch.zeros((1, in_channels, *spatial), device=device))
+            break
+        except ObjectwiseError:
+            raise
+        except Exception as error:
+            if device == "cpu":
+                reason = (str(error).splitlines() or [type(error).__name__])[0]
+                raise ShapeError(f"`{name}` must fit the network, got {tuple(spatial)}: {reason}") from error
     if not isinstance(out, Tensor) or out.ndim != len(spatial) + 2 or len(out) != 1:
         came = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
         raise ShapeError(

@@ -1,7 +1,7 @@
 """Plan, predict, segment: what turns a trained network and a volume into objects and scores."""
 
 from objectwise.pipeline.affinity_files import AffinityVolume, read_affinities, write_affinities
-from objectwise.pipeline.predict import find_device, predict_affinities
+from objectwise.pipeline.predict import find_device, predict_affinities, predict_probabilities
 from objectwise.pipeline.scoring import (
     StackDetection,
     StackScores,
@@ -22,6 +22,7 @@ __all__ = [
     "find_device",
     "merge_sweeps",
     "predict_affinities",
+    "predict_probabilities",
     "read_affinities",
     "read_label_stack",
     "read_raw_stack",

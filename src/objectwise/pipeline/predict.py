@@ -1,4 +1,4 @@
-"""Affinities of a whole volume, window by window.
+"""What a network makes of a whole volume, window by window.
 
 window 1   |---------------|          Neighbouring windows overlap; each voxel is the mean of the
 window 2             |---------------|    windows that hold it, weighted by a Gaussian around each
@@ -7,10 +7,10 @@ weight       .-'"'-.   .-'"'-.            window's centre, because a network kno
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,10 @@ from numpy.typing import NDArray
 
 from objectwise.checks import check_choice
 from objectwise.errors import ArgumentError, DeviceError, ObjectwiseWarning, ShapeError
+from objectwise.graph import Offsets, offsets_array
+from objectwise.graph.axes import as_steps
+from objectwise.graph.turns import Turn, turns
+from objectwise.pipeline.windows import WindowPlan, blend
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 """Called with the number of windows done and of all windows."""
 
+TurnedBack = Callable[[Turn, NDArray[Any]], NDArray[Any]]
+
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 
 
@@ -35,6 +41,53 @@ def predict_affinities(
     network: torch.nn.Module,
     raw: NDArray[Any],
     *,
+    offsets: Offsets | None = None,
+    flips: bool = False,
+    **options: Any,
+) -> NDArray[np.float32]:
+    """Predict the affinities of a whole volume with overlapping, blended windows.
+
+    Parameters
+    ----------
+    network, raw, **options
+        As in `predict_probabilities`.
+    offsets : Neighborhood or (k, dimensions) int, voxels, optional
+        By default those of the network's record; only `flips` look at them.
+    flips : bool
+        Average over all mirror images, and over quarter turns where sections and windows are square; an
+        edge's channel turns along.
+
+    Returns
+    -------
+    (k, z, y, x) float32
+        Probabilities in 0..1 that the two ends of an edge lie in one object; one channel per offset. With
+        `flips`, edges that leave the volume are 0.
+
+    Raises
+    ------
+    ShapeError, ArgumentError, DeviceError
+        As in `predict_probabilities`, and with `flips` if an offset has no partner in a mirror image.
+    """
+    if not flips:
+        return predict_probabilities(network, raw, **options)
+    record = getattr(network, "record", None)
+    known = offsets if offsets is not None or record is None else record.offsets
+    if known is None:
+        raise ArgumentError("`offsets` must be given to average over flips, for a network without a record")
+    table = as_steps(offsets_array(known))
+
+    def back(turn: Turn, turned: NDArray[Any]) -> NDArray[Any]:
+        return turn.affinities_back(turned, table)
+
+    return predict_probabilities(network, raw, turned_back=back, **options)
+
+
+def predict_probabilities(
+    network: torch.nn.Module,
+    raw: NDArray[Any],
+    *,
+    activation: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    turned_back: TurnedBack | None = None,
     window_shape: Sequence[int] | None = None,
     overlap: float = 0.25,
     batch_size: int = 4,
@@ -44,14 +97,19 @@ def predict_affinities(
     name: str = "raw",
     progress: Progress | None = None,
 ) -> NDArray[np.float32]:
-    """Predict the affinities of a whole volume with overlapping, blended windows.
+    """Predict what the channels of a network mean, for a whole volume with overlapping, blended windows.
 
     Parameters
     ----------
     network : logits (n, k, *window) from raw (n, 1, *window) float32
         Comes back on its own device and in its own mode. One that `load_network` read has a `record` of what
         it was trained on.
-    raw : (z, y, x), any dtype that `objectwise.data.normalise_raw` takes
+    raw : (z, y, x) or (channels, z, y, x), any dtype that `objectwise.data.normalise_raw` takes
+    activation : callable, optional
+        From logits (n, k, *window) to probabilities; a sigmoid by default.
+    turned_back : callable, optional
+        Average over all mirror images, and over quarter turns where sections and windows are square: how the
+        prediction of a turned volume, (k, z, y, x), becomes that of the volume.
     window_shape : 3 or 2 ints, voxels
         By default that of the network's record. With 2 numbers every section is an image of its own. A volume
         smaller than the window is padded by reflection, and the padding cut off again.
@@ -72,7 +130,7 @@ def predict_affinities(
     Returns
     -------
     (k, z, y, x) float32
-        Probabilities in 0..1 that the two ends of an edge lie in one object; one channel per offset.
+        Probabilities in 0..1.
 
     Raises
     ------
@@ -100,31 +158,26 @@ def predict_affinities(
         window_shape = _recorded_window(network)
     check_windows(raw.shape, window_shape, overlap=overlap, batch_size=batch_size)
     device = find_device(accelerator)
-    dimensions = len(window_shape)
+    volume = raw if raw.ndim == 4 else raw[None]
+    writes = _output_of(network, window_shape, in_channels=len(volume))
     normalised = _normalisation(network, raw, normalisation, name=name)
-    sections_at_once = batch_size if dimensions == 2 else len(raw)
-    images = len(raw) if dimensions == 2 else 1
-    total = images * math.prod(_windows_per_axis(raw.shape[-dimensions:], window_shape, overlap))
-    blend = partial(
-        _blend_windows,
-        _Counted(network, total, progress),
-        window_shape=window_shape,
-        overlap=overlap,
-        batch_size=batch_size,
-        device=device,
-    )
+    plan = partial(_Plan, volume, normalised, tuple(window_shape), writes, overlap, batch_size, device)
+    chosen = _turns(volume.shape[1:], window_shape) if turned_back is not None else [Turn((False,) * 3)]
+    images = volume.shape[1] if len(window_shape) == 2 else 1
+    over = _n_windows(volume.shape[-len(window_shape) :], window_shape, writes, overlap)
+    counted = _Counted(network, activation or torch.sigmoid, len(chosen) * images * over, progress)
     whole: NDArray[np.float32] | None = None
     with torch_threads(threads), _evaluating(network, device), torch.inference_mode():
-        for at in range(0, len(raw), sections_at_once):
-            part = torch.from_numpy(normalised(raw[at : at + sections_at_once]))
-            if dimensions == 3:
-                return np.ascontiguousarray(blend(part[None, None])[0])
-            affinities = blend(part[:, None])
+        for turn in chosen:
+            one = plan(turn).blended(counted)
+            if turned_back is not None:
+                one = turned_back(turn, one)
             if whole is None:
-                whole = np.empty((affinities.shape[1], *raw.shape), np.float32)
-            whole[:, at : at + len(part)] = affinities.swapaxes(0, 1)
+                whole = np.ascontiguousarray(one)
+            else:
+                whole += one
     assert whole is not None
-    return whole
+    return whole if len(chosen) == 1 else np.divide(whole, len(chosen), out=whole)
 
 
 def normalisation_of(network: torch.nn.Module) -> Normalisation | None:
@@ -173,8 +226,8 @@ def check_windows(
     shape: Sequence[int], window_shape: Sequence[int], *, overlap: float, batch_size: int
 ) -> None:
     """Require a stack (z, y, x) and windows that `predict_affinities` can lay over it."""
-    if len(shape) != 3:
-        raise ShapeError(f"`raw` must have shape (z, y, x), got {tuple(shape)}")
+    if len(shape) not in (3, 4):
+        raise ShapeError(f"`raw` must have shape (z, y, x) or (channels, z, y, x), got {tuple(shape)}")
     if 0 in shape:
         raise ShapeError(f"`raw` must not be empty, got shape {tuple(shape)}")
     if len(window_shape) not in (2, 3) or min(window_shape) < 1:
@@ -213,64 +266,76 @@ def _evaluating(network: torch.nn.Module, device: torch.device) -> Iterator[None
         network.to(before).train(was_training)
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """One pass over a volume (c, z, y, x), turned."""
+
+    volume: NDArray[Any]
+    normalised: Normalisation
+    reads: tuple[int, ...]
+    writes: tuple[int, ...]
+    overlap: float
+    batch_size: int
+    device: torch.device
+    turn: Turn
+
+    def blended(self, predict: _Counted) -> NDArray[np.float32]:
+        """Return (k, z, y, x) probabilities of the turned volume."""
+        turned = self.turn(self.volume)
+        if len(self.reads) == 3:
+            return np.asarray(self._blend(predict, turned[None])[0])
+        whole: NDArray[np.float32] | None = None
+        for at in range(0, turned.shape[1], self.batch_size):  # a section is an image of its own
+            part = self._blend(predict, turned[:, at : at + self.batch_size].swapaxes(0, 1))
+            if whole is None:
+                whole = np.empty((part.shape[1], *turned.shape[1:]), np.float32)
+            whole[:, at : at + len(part)] = part.swapaxes(0, 1)
+        assert whole is not None
+        return whole
+
+    def _blend(self, predict: _Counted, images: NDArray[Any]) -> NDArray[np.float32]:
+        import torch
+
+        windows = WindowPlan.of(images.shape[2:], self.reads, self.writes, self.overlap)
+        values = torch.from_numpy(self.normalised(np.ascontiguousarray(images)))
+        return blend(predict, values, windows, batch_size=self.batch_size, device=self.device)
+
+
 class _Counted:
     """The probabilities of a batch of windows; tells the caller how many are done."""
 
-    def __init__(self, network: torch.nn.Module, total: int, progress: Progress | None) -> None:
-        self.network, self.total, self.progress = network, total, progress
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        activation: Callable[[torch.Tensor], torch.Tensor],
+        total: int,
+        progress: Progress | None,
+    ) -> None:
+        self.network, self.activation, self.total, self.progress = network, activation, total, progress
         self.done = 0
 
     def __call__(self, windows: torch.Tensor) -> torch.Tensor:
-        probabilities: torch.Tensor = self.network(windows).float().sigmoid()
+        probabilities = self.activation(self.network(windows).float())
         self.done += len(windows)
         if self.progress is not None:
             self.progress(self.done, self.total)
         return probabilities
 
 
-def _blend_windows(
-    probabilities: _Counted,
-    images: torch.Tensor,
-    *,
-    window_shape: Sequence[int],
-    overlap: float,
-    batch_size: int,
-    device: torch.device,
-) -> NDArray[np.float32]:
-    """Return the (n, k, *spatial) probabilities of a few images (n, 1, *spatial) on the CPU."""
-    import torch
-    from monai.inferers.utils import sliding_window_inference
-
-    padding = [
-        ((missing := max(window - size, 0)) // 2, missing - missing // 2)
-        for window, size in zip(window_shape, images.shape[2:], strict=True)
-    ]
-    if any(map(any, padding)):
-        # numpy reflects as often as it takes; torch refuses a padding longer than the image.
-        images = torch.from_numpy(np.pad(images.numpy(), [(0, 0), (0, 0), *padding], mode="reflect"))
-    blended = sliding_window_inference(
-        images,
-        roi_size=tuple(window_shape),
-        sw_batch_size=batch_size,
-        predictor=probabilities,
-        overlap=overlap,
-        mode="gaussian",
-        sw_device=device,
-        device=torch.device("cpu"),
-    )
-    assert isinstance(blended, torch.Tensor)
-    inner = tuple(
-        slice(low, size - high) for (low, high), size in zip(padding, images.shape[2:], strict=True)
-    )
-    array: NDArray[np.float32] = blended.numpy()[(slice(None), slice(None), *inner)]
-    # The blend of numbers in 0..1 can leave the range by a rounding error.
-    return np.clip(array, 0, 1, out=array)
+def _turns(spatial: Sequence[int], window_shape: Sequence[int]) -> list[Turn]:
+    """Return the turns of a stack (z, y, x) that keep its windows; in 2-D its sections stay in order."""
+    square = spatial[-1] == spatial[-2] and window_shape[-1] == window_shape[-2]
+    if len(window_shape) == 3:
+        return list(turns(3, square=square))
+    return [Turn((False, *turn.mirrored), turn.quarters) for turn in turns(2, square=square)]
 
 
-def _windows_per_axis(spatial: Sequence[int], window_shape: Sequence[int], overlap: float) -> list[int]:
-    """Return how many windows MONAI lays along each axis."""
-    counts = []
-    for size, window in zip(spatial, window_shape, strict=True):
-        step = max(int(window * (1 - overlap)), 1)
-        counts.append(1 if size <= window else math.ceil((size - window) / step) + 1)
-    return counts
+def _output_of(network: torch.nn.Module, window_shape: Sequence[int], *, in_channels: int) -> tuple[int, ...]:
+    """Return the spatial shape that a window becomes."""
+    from objectwise.networks.shapes import output_shape
+
+    return output_shape(network, window_shape, in_channels=in_channels, name="window_shape")[1:]
+
+
+def _n_windows(spatial: Sequence[int], reads: Sequence[int], writes: Sequence[int], overlap: float) -> int:
+    return len(WindowPlan.of(spatial, reads, writes, overlap).starts)
