@@ -62,3 +62,39 @@ def test_lock_goes_with_an_error(tmp_path: Path):
         raise RuntimeError
     with locked(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("link", ["symbolic", "hard"])
+def test_file_that_the_lock_leads_to_is_not_overwritten(tmp_path: Path, link: str):
+    pytest.importorskip("fcntl")
+    (tmp_path / "run").mkdir()
+    thesis, lock = tmp_path / "thesis.tex", tmp_path / "run" / ".lock"
+    thesis.write_text("years of work")
+    lock.symlink_to(thesis) if link == "symbolic" else lock.hardlink_to(thesis)
+    with (
+        pytest.raises(ArgumentError, match=r"`.*run/\.lock` must be a plain file .*, got a link; remove it"),
+        locked(tmp_path / "run"),
+    ):
+        pass
+    assert thesis.read_text() == "years of work"
+
+
+def test_link_to_nowhere_makes_no_file_there(tmp_path: Path):
+    pytest.importorskip("fcntl")
+    (tmp_path / ".lock").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ArgumentError, match="got a link"), locked(tmp_path):
+        pass
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_lock_that_is_no_file_is_named(tmp_path: Path):
+    pytest.importorskip("fcntl")
+    import os
+
+    os.mkfifo(tmp_path / ".lock")
+    with pytest.raises(ArgumentError, match=r"must be a plain file .*, got something else"), locked(tmp_path):
+        pass
+    (tmp_path / ".lock").unlink()
+    (tmp_path / ".lock").mkdir()
+    with pytest.raises(ArgumentError, match=r"must be a plain file .*, got a folder"), locked(tmp_path):
+        pass

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +24,7 @@ def locked(directory: Path) -> Iterator[None]:
     Raises
     ------
     ArgumentError
-        If another process holds it.
+        If another process holds it, or something else bears its name.
     """
     try:
         from fcntl import LOCK_EX, LOCK_NB, lockf
@@ -30,7 +32,7 @@ def locked(directory: Path) -> Iterator[None]:
         yield
         return
     directory.mkdir(parents=True, exist_ok=True)
-    with (directory / ".lock").open("a+", encoding="utf-8") as file:
+    with os.fdopen(_open(directory / ".lock"), "r+", encoding="utf-8") as file:
         try:
             lockf(file, LOCK_EX | LOCK_NB)
         except (BlockingIOError, PermissionError) as error:
@@ -42,7 +44,28 @@ def locked(directory: Path) -> Iterator[None]:
             ) from error
         except OSError:
             pass  # a disk without locks
-        file.truncate(0)
+        file.seek(0)
+        file.truncate()
         file.write(f"process {os.getpid()} on {platform.node()}\n")
         file.flush()
         yield
+
+
+def _open(path: Path) -> int:
+    """Open the lock to write, and nothing else in its place: what it leads to would be overwritten."""
+    try:
+        # Without waiting: a pipe would.
+        number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK, errno.EISDIR):
+            raise _is_no_lock(path, "a folder" if error.errno == errno.EISDIR else "a link") from error
+        raise
+    status = os.fstat(number)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        os.close(number)
+        raise _is_no_lock(path, "a link" if stat.S_ISREG(status.st_mode) else "something else")
+    return number
+
+
+def _is_no_lock(path: Path, found: str) -> ArgumentError:
+    return ArgumentError(f"`{path}` must be a plain file of this run alone, got {found}; remove it")
