@@ -153,17 +153,17 @@ def test_misuse_from_a_shell_exits_with_two_and_debug_shows_where(tmp_path: Path
 def test_stopped_run_promises_what_it_can_keep(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, message: str
 ):
-    def stop(*arguments: object) -> None:
+    def stop(*arguments: object, **options: object) -> None:
         raise error
 
-    monkeypatch.setattr("objectwise.workflow.steps.train.train_run", stop)
+    monkeypatch.setattr("objectwise.workflow.steps.train.train_here", stop)
     text = call("run", write_tiny(tmp_path), "--output", tmp_path / "run", code=code)
     assert message in text
     assert "Traceback" not in text
 
 
 def test_stopped_dry_run_promises_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def stop(*arguments: object) -> None:
+    def stop(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("objectwise.workflow.execution.plan", stop)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from objectwise.errors import ArgumentError
+from objectwise.errors import ArgumentError, VolumeWriteError
 from objectwise.workflow.engine import Step, StepKind, execute, forget_outdated
 from objectwise.workflow.fingerprint import InputDigests
 from objectwise.workflow.job import Job
@@ -24,7 +24,7 @@ class Bench:
 
     def __init__(self, folder: Path):
         self.steps = [
-            Step(name, folder / name, (), (folder / name / "out.txt",), f"print-{name}")
+            Step(name, folder / name, outputs=(folder / name / "out.txt",), settings={"a": {"key": 1}})
             for name in ("one", "two", "three")
         ]
         self.job = Job(None, RunDirectory(folder), InputDigests(), Reporter())
@@ -34,7 +34,7 @@ class Bench:
     def go(self, only=("one", "two", "three")) -> list[str]:
         """Execute, and return the steps that were called."""
         self.calls = []
-        kinds = [StepKind(step.name, *3 * [no_matter], self.act) for step in self.steps]
+        kinds = [StepKind(step.name, 1, *3 * [no_matter], self.act) for step in self.steps]
         execute(kinds, self.steps, self.job, only=only)
         return self.calls
 
@@ -46,7 +46,7 @@ class Bench:
         step.outputs[0].write_text(step.name)
 
     def change(self, index: int) -> None:
-        self.steps[index] = replace(self.steps[index], fingerprint="another")
+        self.steps[index] = replace(self.steps[index], settings={"a": {"key": 2}})
 
 
 @pytest.fixture
@@ -88,6 +88,41 @@ def test_what_another_fingerprint_left_is_cleared(bench: Bench):
     assert states(bench) == ["complete", "outdated", "to do"]
     assert bench.go() == ["two", "three"]
     assert not left.exists()
+
+
+def test_folder_that_is_a_link_is_cleared_too(bench: Bench, tmp_path: Path):
+    (tmp_path / "large disk").mkdir()
+    bench.steps[1].folder.symlink_to(tmp_path / "large disk")
+    bench.go()
+    bench.change(1)
+    bench.steps[1].begin()
+    assert [path.name for path in (tmp_path / "large disk").iterdir()] == ["started.json"]
+
+
+def test_old_result_that_cannot_be_cleared_is_not_taken_for_new(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    bench.go()
+    bench.change(1)
+    old = bench.steps[1].outputs[0]
+    unlink = Path.unlink
+
+    def held(path: Path, missing_ok: bool = False) -> None:
+        if path == old:
+            raise PermissionError(13, "Permission denied", str(path))
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(Path, "unlink", held)
+        with pytest.raises(
+            VolumeWriteError, match=r"two` must be cleared of .*, got Permission denied for .*out"
+        ):
+            bench.go()
+        assert states(bench) == ["complete", "to do", "complete"]
+        with pytest.raises(VolumeWriteError, match="must be cleared"):
+            bench.go()
+    assert old.exists()
+    assert bench.go() == ["two"]
 
 
 def test_half_written_files_of_a_kill_are_cleared(bench: Bench):

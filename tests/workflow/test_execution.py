@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,13 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from objectwise.config import RunConfig
-from objectwise.errors import ArgumentError, ConfigError
+from objectwise.config import RunConfig, load_config
+from objectwise.errors import ArgumentError, ConfigError, VolumeError
 from objectwise.workflow import STEPS, run
 from objectwise.workflow.engine import Step
 from objectwise.workflow.job import Job
+from objectwise.workflow.places import absolute_place
+from objectwise.workflow.reporter import Reporter
 from objectwise.workflow.steps import KINDS
-from tests.workflow.tiny import cells, tiny_config
+from tests.workflow.tiny import cells, tiny_config, write_tiny
 
 
 @pytest.fixture
@@ -182,16 +185,62 @@ def test_killed_training_is_not_thrown_away_when_an_input_changed(tmp_path: Path
     assert checkpoint.read_text() == "hours of work"
 
 
-def test_results_of_another_version_are_refused_by_name(tmp_path: Path, calls: list[str], monkeypatch):
+def test_upgrade_leaves_a_finished_run_complete(tmp_path: Path, calls: list[str], monkeypatch):
     config = tiny_config(tmp_path)
     run(config, tmp_path / "run")
-    monkeypatch.setattr("objectwise.workflow.engine.__version__", "99.0")
+    monkeypatch.setattr("objectwise.__version__", "99.0")
+    assert [step.state() for step in run(config, tmp_path / "run").steps] == ["complete"] * 5
+    assert calls == list(STEPS)
+
+
+def test_step_that_computes_something_else_now_is_outdated_with_those_after_it(
+    tmp_path: Path, calls: list[str], monkeypatch
+):
+    config = tiny_config(tmp_path)
+    run(config, tmp_path / "run")
+    from objectwise.workflow import execution
+
+    newer = [replace(kind, format=2) if kind.name == "segment" else kind for kind in execution.KINDS]
+    monkeypatch.setattr(execution, "KINDS", newer)
     with pytest.raises(
-        ArgumentError, match=r"step 'train' .* but version of objectwise changed from .* to 99\.0"
+        ArgumentError, match=r"step 'segment' .* but the format of the step changed from 1 to 2"
     ):
         run(config, tmp_path / "run")
+    calls.clear()
     run(config, tmp_path / "run", overwrite=True)
-    assert calls == 2 * list(STEPS)
+    assert calls == ["segment", "evaluate", "report"]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "segmentation={threshold: 0.3}",
+            r"step 'segment' .* segmentation\.threshold changed from auto to 0\.3",
+        ),
+        (
+            "evaluation.protocol=distinct_pairs",
+            r"step 'segment' .* evaluation\.protocol changed from cremi to",
+        ),
+        ("segmentation.candidates=[0.3, 0.5, 0.8]", r"segmentation\.candidates\.2 changed from 0\.7 to 0\.8"),
+        ("prediction.overlap=0.5", r"step 'predict' .* prediction\.overlap changed from 0\.25 to 0\.5"),
+        ("training.devices=2", r"step 'train' .* training\.devices changed from 1 to 2"),
+    ],
+)
+def test_refusal_names_the_key_that_did_change(tmp_path: Path, calls: list[str], override: str, message: str):
+    run(tiny_config(tmp_path), tmp_path / "run")
+    with pytest.raises(ArgumentError, match=message):
+        run(tiny_config(tmp_path, override), tmp_path / "run")
+
+
+def test_prediction_stays_when_fewer_volumes_are_needed_and_more_again(tmp_path: Path, calls: list[str]):
+    fixed = tiny_config(tmp_path, "segmentation={threshold: 0.3}")
+    run(tiny_config(tmp_path), tmp_path / "run")
+    calls.clear()
+    run(fixed, tmp_path / "run", overwrite=True)
+    assert calls == ["segment", "evaluate", "report"]
+    run(tiny_config(tmp_path), tmp_path / "run", overwrite=True)
+    assert calls == ["segment", "evaluate", "report"] * 2
 
 
 def test_single_step_refuses_to_skip_the_one_before(tmp_path: Path, calls: list[str]):
@@ -362,9 +411,212 @@ def test_all_problems_are_listed(tmp_path: Path):
 
 
 def test_configuration_of_a_run_loads_again(tmp_path: Path, calls: list[str]):
-    from objectwise.config import load_config
-
     config: RunConfig = tiny_config(tmp_path)
     run(config, tmp_path / "run")
     assert load_config(tmp_path / "run" / "config.yaml") == config
     assert json.loads((tmp_path / "run" / "train" / "complete.json").read_text())["step"] == "train"
+
+
+def gone(folder: Path, name: str) -> None:
+    (folder / f"{name}.h5").rename(folder / f"{name}-elsewhere.h5")
+
+
+def test_moved_training_data_block_no_step_that_does_not_read_them(tmp_path: Path, calls: list[str]):
+    config = tiny_config(tmp_path)
+    run(config, tmp_path / "run", only=["train", "predict", "segment"])
+    gone(tmp_path, "train")
+    run(config, tmp_path / "run", only=["evaluate"])
+    run(config, tmp_path / "run", only=["report"])
+    assert calls == list(STEPS)
+    with pytest.raises(ConfigError, match=r"data\.train\.0\.labels: .*train\.h5"):
+        run(
+            tiny_config(tmp_path, "segmentation.minimum_size=3"),
+            tmp_path / "run",
+            only=["segment"],
+            overwrite=True,
+        )
+
+
+def test_complete_step_is_believed_where_its_input_is_out_of_reach_and_says_so(
+    tmp_path: Path, calls: list[str]
+):
+    said: list[str] = []
+
+    class Listener(Reporter):
+        def message(self, text: str) -> None:
+            said.append(text)
+
+    config = tiny_config(tmp_path)
+    run(config, tmp_path / "run")
+    gone(tmp_path, "train")
+    run(config, tmp_path / "run", reporter=Listener())
+    assert calls == list(STEPS)
+    assert any(text.startswith("train: complete, skipped") and "train.h5" in text for text in said)
+    # Another place is another matter.
+    with pytest.raises(ConfigError, match=r"data\.train\.0\.raw: .*nowhere\.h5"):
+        run(tiny_config(tmp_path, "data.train.0.raw=nowhere.h5:raw"), tmp_path / "run")
+
+
+def test_new_place_of_old_data_is_compared_once_and_taken(tmp_path: Path, calls: list[str]):
+    run(tiny_config(tmp_path), tmp_path / "run")
+    gone(tmp_path, "test")
+    place = f"{tmp_path}/test-elsewhere.h5:volumes"
+    moved = [f"data.evaluate.0.raw={place}/raw", f"data.evaluate.0.labels={place}/labels/neuron_ids"]
+    again = run(tiny_config(tmp_path, *moved), tmp_path / "run")
+    assert [step.state() for step in again.steps] == ["complete"] * 5
+    assert calls == list(STEPS)
+    wrong = [f"data.evaluate.0.raw={tmp_path}/train.h5:volumes/raw", moved[1]]
+    with pytest.raises(ArgumentError, match=r"raw\.test changed"):
+        run(tiny_config(tmp_path, *wrong), tmp_path / "run", only=["predict"])
+
+
+def test_run_on_a_gpu_goes_on_where_there_is_none(tmp_path: Path, calls: list[str], monkeypatch):
+    import torch
+
+    config = tiny_config(tmp_path, "training.accelerator=cuda", "training.devices=auto")
+    with monkeypatch.context() as with_gpus:
+        with_gpus.setattr(torch.cuda, "is_available", lambda: True)
+        with_gpus.setattr(torch.cuda, "device_count", lambda: 2)
+        run(config, tmp_path / "run", only=["train", "predict"])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for step in ("segment", "evaluate", "report"):
+        run(config, tmp_path / "run", only=[step])
+    run(config, tmp_path / "run")
+    assert calls == list(STEPS)
+    other = tiny_config(tmp_path, "training.accelerator=cuda", "prediction.overlap=0.5")
+    with pytest.raises(ConfigError, match=r"training\.accelerator: .*'cuda'"):
+        run(other, tmp_path / "run", only=["predict"], overwrite=True)
+
+
+def test_training_begun_on_all_devices_is_not_continued_on_fewer(tmp_path: Path, monkeypatch):
+    import torch
+
+    def killed(job, step):
+        assert step.settings["training"]["devices"] == 2
+        raise KeyboardInterrupt
+
+    do_instead(monkeypatch, killed)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    config = tiny_config(tmp_path, "training.accelerator=cuda", "training.devices=auto")
+    with pytest.raises(KeyboardInterrupt):
+        run(config, tmp_path / "run")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ArgumentError, match=r"begun with, but training\.devices changed from 2 to 1"):
+        run(config, tmp_path / "run")
+
+
+def change_voxel(folder: Path, name: str, place: str) -> None:
+    """Change one voxel and restore the date of the file."""
+    import h5py
+
+    file = folder / f"{name}.h5"
+    date = file.stat().st_mtime_ns
+    with h5py.File(file, "r+") as content:
+        content[place][3, 2, 1] += 1
+    os.utime(file, ns=(date, date))
+
+
+@pytest.mark.parametrize(
+    ("step", "name", "place", "key"),
+    [
+        ("train", "train", "volumes/raw", "data.train.0.raw"),
+        ("predict", "test", "volumes/raw", "data.evaluate.0.raw"),
+        ("segment", "train", "volumes/labels/neuron_ids", "data.train.0.labels"),
+        ("evaluate", "test", "volumes/labels/neuron_ids", "data.evaluate.0.labels"),
+        ("report", "test", "volumes/raw", "data.evaluate.0.raw"),
+    ],
+)
+def test_input_changed_during_the_run_is_noticed_by_the_step_that_reads_it(
+    tmp_path: Path, monkeypatch, step: str, name: str, place: str, key: str
+):
+    config, before = tiny_config(tmp_path, "training.steps=5"), STEPS[: STEPS.index(step)]
+    if before:
+        run(config, tmp_path / "run", only=before)
+
+    def change_first(work):
+        def changed(job, one):
+            change_voxel(tmp_path, name, place)
+            work(job, one)
+
+        return changed
+
+    # The training takes its volumes as it inspected them.
+    hook = "inspect" if step == "train" else "do"
+    with monkeypatch.context() as meanwhile:
+        kinds = [
+            replace(kind, **{hook: change_first(getattr(kind, hook))}) if kind.name == step else kind
+            for kind in KINDS
+        ]
+        meanwhile.setattr("objectwise.workflow.execution.KINDS", kinds)
+        with pytest.raises(
+            VolumeError, match=rf"{key}: `.*` must stay what the run was begun with"
+        ) as caught:
+            run(config, tmp_path / "run")
+    assert "\n" not in str(caught.value)
+    if step == "train":
+        assert not (tmp_path / "run").exists()
+    else:
+        assert not (tmp_path / "run" / step / "complete.json").exists()
+        # The date says that nothing changed; the next command compares all the same.
+        name_in_record = key.rpartition(".")[2]
+        with pytest.raises(ArgumentError, match=rf"step '.*' .* {name_in_record}\.{name} changed from"):
+            run(config, tmp_path / "run")
+    done = run(config, tmp_path / "run", overwrite=True)
+    assert [one.state() for one in done.steps] == ["complete"] * 5
+
+
+@pytest.mark.slow
+def test_starting_weights_changed_during_the_run_are_noticed(tmp_path: Path, monkeypatch):
+    from objectwise.networks import save_network
+    from objectwise.training import network_of
+
+    weights = tmp_path / "start.pt"
+    config = tiny_config(tmp_path, f"training.initial_weights={weights}", "training.steps=5")
+    save_network(weights, network_of(config))
+
+    def change_first(job, step):
+        save_network(weights, network_of(config.model_copy(update={"seed": 1})))
+        KINDS[0].do(job, step)
+
+    with monkeypatch.context() as meanwhile:
+        kinds = [replace(KINDS[0], do=change_first), *KINDS[1:]]
+        meanwhile.setattr("objectwise.workflow.execution.KINDS", kinds)
+        with pytest.raises(VolumeError, match=r"training\.initial_weights: `.*start\.pt` must stay"):
+            run(config, tmp_path / "run")
+    assert not (tmp_path / "run" / "train" / "network.pt").exists()
+    with pytest.raises(ArgumentError, match="but start changed from"):
+        run(config, tmp_path / "run")
+
+
+def test_run_goes_on_from_any_working_directory(tmp_path: Path, calls: list[str], monkeypatch):
+    write_tiny(tmp_path)
+    relative = [
+        f"data.{group}.0.{key}={name}.h5:volumes/{place}"
+        for group, name in (("train", "train"), ("evaluate", "test"))
+        for key, place in (("raw", "raw"), ("labels", "labels/neuron_ids"))
+    ]
+    monkeypatch.chdir(tmp_path)
+    run(load_config(Path("tiny.yaml"), relative), "run", only=["train", "predict"])
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    kept = load_config(tmp_path / "run" / "config.yaml")
+    assert kept.data.train[0].raw == f"{tmp_path}/train.h5:volumes/raw"
+    run(kept, tmp_path / "run")
+    assert calls == list(STEPS)
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("a.h5:volumes/raw", "HERE/a.h5:volumes/raw"),
+        ("sub/../a.zarr:raw", "HERE/sub/../a.zarr:raw"),
+        ("stack.tif", "HERE/stack.tif"),
+        ("sections.d/", "HERE/sections.d/"),
+        ("/data/a.nii.gz", "/data/a.nii.gz"),
+        ("network.pt", "HERE/network.pt"),
+    ],
+)
+def test_place_is_made_absolute_as_it_stands(tmp_path: Path, monkeypatch, place: str, expected: str):
+    monkeypatch.chdir(tmp_path)
+    assert absolute_place(place) == expected.replace("HERE", str(tmp_path))

@@ -38,3 +38,20 @@ def test_page_shows_no_segmentation_of_an_earlier_training(tmp_path: Path):
     assert not content.volumes
     assert content.chosen_threshold is None
     assert len(content.curves["step"]) == 6
+
+
+@pytest.mark.slow
+def test_page_shows_no_tissue_that_the_run_has_not_seen(tmp_path: Path):
+    from objectwise.data import write_volume
+    from objectwise.errors import VolumeError
+    from objectwise.workflow import write_page
+    from tests.workflow.tiny import cells
+
+    run(tiny_config(tmp_path, "training.steps=5"), tmp_path / "run")
+    raw, _ = cells((8, 32, 24), seed=5)
+    write_volume(f"{tmp_path}/test.h5:volumes/raw", raw, voxel_size=(30, 6, 6), overwrite=True)
+    with pytest.raises(
+        VolumeError, match=r"data\.evaluate\.0\.raw: .* must stay what the run was begun with"
+    ):
+        write_page([tmp_path / "run"], tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from objectwise.config import load_config
+from objectwise.data import write_volume
 from objectwise.errors import ObjectwiseError
 from objectwise.networks import load_network
 from objectwise.training import read_metrics
 from objectwise.workflow import run
 from objectwise.workflow.layout import RunDirectory
-from objectwise.workflow.processes import device_count, train_run
-from tests.workflow.tiny import tiny_config, write_tiny
+from objectwise.workflow.processes import device_count, train_on_devices
+from tests.workflow.tiny import cells, tiny_config, write_tiny
 
 TWO = ["--set", "training.devices=2", "--set", "training.accelerator=cpu"]
 
@@ -96,9 +96,13 @@ def test_killed_training_on_two_devices_leaves_no_process_and_goes_on(tmp_path: 
 @pytest.mark.slow
 def test_refusal_of_a_rank_is_the_refusal_of_the_run(tmp_path: Path):
     run(tiny_config(tmp_path, "training.steps=5"), tmp_path / "run", only=["train"])
-    config = load_config(tmp_path / "run" / "config.yaml", [TWO[1], TWO[3]])
     with pytest.raises(ObjectwiseError, match=r"last\.ckpt must come from a run with this configuration"):
-        train_run(config, RunDirectory(tmp_path / "run"), "another")
+        train_on_devices(RunDirectory(tmp_path / "run"), "another", devices=2)
+    write_volume(f"{tmp_path}/train.h5:volumes/raw", cells((10, 32, 32), seed=5)[0], overwrite=True)
+    with pytest.raises(
+        ObjectwiseError, match=r"data\.train\.0\.raw: .* must stay what the run was begun with"
+    ):
+        train_on_devices(RunDirectory(tmp_path / "run"), "another", devices=2)
 
 
 def test_devices_are_counted(tmp_path: Path):

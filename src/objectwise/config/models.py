@@ -56,8 +56,9 @@ def _without_effect(key: str, why: str) -> ValueError:
 class VolumeConfig(Section):
     """One raw volume, and its labels where there are any.
 
-    Paths are relative to the working directory, like any path on a command line; `file.h5:path/in/file`
-    names a data set in a container, and `${NAME:-default}` an environment variable.
+    Paths are relative to the working directory, like any path on a command line; the run directory keeps
+    them absolute. Data that moved are named anew (`--set data.train.0.raw=...`) and compared by content.
+    `file.h5:path/in/file` names a data set in a container, and `${NAME:-default}` an environment variable.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$", max_length=100)]
@@ -220,7 +221,8 @@ class TrainingConfig(Section):
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
     """Where to train and predict; `auto` takes a GPU if there is one."""
     devices: PositiveInt | Literal["auto"] = 1
-    """Devices to train on; `auto` takes all."""
+    """Devices to train on; `auto` takes all there are when the training begins. With another number a begun
+    training is not continued: patches would come twice or not at all."""
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     """Bits of the training's arithmetic; the mixed ones are faster where the hardware has them."""
     loss: LossConfig = LossConfig()

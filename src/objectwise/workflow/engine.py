@@ -3,35 +3,54 @@
 It knows no step by name: `objectwise.workflow.steps` lists them, and a file there says what each needs,
 checks and does.
 
-A step is done when its complete.json, written last, names the same fingerprint, and its outputs are there in
-the size they were written. The fingerprint is that of the parts: the keys of the configuration that the step
-depends on, the digests of its inputs, the version of objectwise, and the fingerprint of the step before.
+A step is done when its complete.json, written last, names what it is to be done for, and its outputs are
+there in the size they were written. What it is done for: its settings (the keys of the configuration that its
+outputs depend on), the digests of its inputs, its format number, and the fingerprint of the step before. A
+step that was done with more inputs than it needs now is done: where less input gives another output, the
+settings say which.
+
+Only the inputs of a step that is asked for are looked at. Of the others, what their record says is believed,
+so that a run goes on where their inputs, or the machine they were made on, are out of reach.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from objectwise import __version__
 from objectwise.atomic import clear_partials, read_json, write_json
-from objectwise.errors import ArgumentError
-from objectwise.workflow.fingerprint import fingerprint
+from objectwise.data import Volume
+from objectwise.errors import ArgumentError, VolumeWriteError
+from objectwise.workflow.fingerprint import fingerprint, first_difference
+from objectwise.workflow.inputs import Input
 from objectwise.workflow.job import Job
 from objectwise.workflow.layout import MARKER
 from objectwise.workflow.preflight import Problems
 
 State = Literal["complete", "started", "outdated", "to do"]
+Record = Mapping[str, Any]
+"""What a step was begun or completed for, as its folder keeps it in JSON; empty where it keeps nothing."""
 
 
 class Needs(NamedTuple):
-    """What a step depends on, as plain data, and the locations and files it reads."""
+    """What a step depends on.
 
-    parts: Mapping[str, Any]
-    inputs: Sequence[str]
+    `settings` are plain data by the keys of the configuration, `inputs` come from outside the run, and
+    `upstream` are the files of earlier steps that it reads.
+    """
+
+    settings: Mapping[str, Any]
+    inputs: Sequence[Input] = ()
+    upstream: Sequence[str | Path] = ()
+
+
+def nothing_more(job: Job, step: Step) -> None:
+    """Inspect nothing."""
 
 
 @dataclass(frozen=True)
@@ -42,18 +61,26 @@ class StepKind:
     ----------
     name : str
         Of the step, its folder and its command.
+    format : int
+        Raised when the step computes or writes something else for the same needs: what it did before is then
+        outdated. The version of objectwise says nothing about that.
     needs : what it depends on and reads
+        Given what the step was begun or completed for, if it was. Reads no input.
     outputs : the files it leaves behind
-    check : finds what is wrong before work begins; writes nothing
+    check : finds what is wrong without reading voxels; writes nothing
+    inspect : finds what only the voxels show, before anything is written, where the step is to be done
+        What it has read it may leave in `Job.cache` for the work.
     do : the work itself
-        Reads files, calls one room of the library and writes the outputs.
+        Reads inputs through `Step.read`, calls one room of the library and writes the outputs.
     """
 
     name: str
-    needs: Callable[[Job], Needs]
+    format: int
+    needs: Callable[[Job, Record], Needs]
     outputs: Callable[[Job], Sequence[Path]]
     check: Callable[[Job, Problems], None]
     do: Callable[[Job, Step], None]
+    inspect: Callable[[Job, Step], None] = nothing_more
 
 
 @dataclass(frozen=True)
@@ -65,20 +92,34 @@ class Step:
     name : str
     folder : Path
         The step's own; cleared when the step begins anew.
-    inputs : locations and files it reads
+    format : int
+    settings : plain data
+    sources : what comes from outside the run
+    digests : of the content of each input, by name
+        None where the input was not looked at and no record names it.
+    before : str or None
+        The fingerprint of the step before.
     outputs : files it leaves behind
-    fingerprint : str
-        Of everything the outputs depend on.
-    parts : plain data, optional
-        What the fingerprint was taken from; kept to say what changed.
+    inputs : all locations and files it reads, for people
+    unseen : places of inputs that are out of reach, where the step is complete and its record is believed
     """
 
     name: str
     folder: Path
-    inputs: tuple[str, ...]
-    outputs: tuple[Path, ...]
-    fingerprint: str
-    parts: Mapping[str, Any] = field(default_factory=dict)
+    format: int = 1
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    sources: tuple[Input, ...] = ()
+    digests: Mapping[str, str | None] = field(default_factory=dict)
+    before: str | None = None
+    outputs: tuple[Path, ...] = ()
+    inputs: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """One short text for everything that the outputs depend on."""
+        names = ("name", "format", "settings", "digests", "before")
+        return fingerprint({name: getattr(self, name) for name in names})
 
     @property
     def marker(self) -> Path:
@@ -95,76 +136,143 @@ class Step:
 
         `outdated` means complete or begun, but for another configuration or other inputs.
         """
-        known = self.known()
+        known = read_record(self.folder)
         if not known:
             return "to do"
-        if known.get("fingerprint") != self.fingerprint:
+        if self.difference(known) is not None:
             return "outdated"
         if "outputs" not in known:
             return "started"
-        return "complete" if known["outputs"] == self._sizes() else "to do"
+        return "to do" if self._lost(known) else "complete"
 
-    def known(self) -> dict[str, Any]:
-        """Return what the folder says it was completed for, or begun for; empty where it says nothing."""
-        for path in (self.marker, self.beginning):
-            known = read_json(path)
-            if isinstance(known, dict):
-                return known
-        return {}
+    def difference(self, known: Record) -> Difference | None:
+        """Return the first thing in which this step differs from what its record says, or None."""
+        if known.get("format") != self.format:
+            return Difference("the format of the step", known.get("format"), self.format)
+        mine, settings = as_json(self.settings), known.get("settings", {})
+        key = first_difference(mine, settings)
+        if key is not None:
+            return Difference(key, value_at(settings, key), value_at(mine, key))
+        for name, digest in self.digests.items():
+            kept = known.get("inputs", {}).get(name, {}).get("digest")
+            if kept != digest or digest is None:
+                return Difference(name, kept, digest)
+        if known.get("before") != self.before:
+            return Difference("the step before", known.get("before"), self.before)
+        return None
 
     def begin(self) -> None:
-        """Make the folder ready: what another fingerprint left there goes, what a killed run left stays.
+        """Make the folder ready: what was made for something else goes, what a killed run left stays.
 
         Of a step that was complete, outputs that are no longer as they were written go.
+
+        Raises
+        ------
+        VolumeWriteError
+            If something cannot be removed: it would be taken for new.
         """
-        known = self.known()
-        if known.get("fingerprint") != self.fingerprint:
-            shutil.rmtree(self.folder, ignore_errors=True)
-        if self.marker.exists():
-            written, sizes = known.get("outputs", {}), self._sizes()
-            for path in self.outputs:
-                if sizes[path.name] != written.get(path.name):
-                    path.unlink(missing_ok=True)
+        known = read_record(self.folder)
+        if not known or self.difference(known) is not None:
+            # First the marks: a kill in between must not leave half of the old results as done.
+            self.marker.unlink(missing_ok=True)
+            self.beginning.unlink(missing_ok=True)
+            clear(self.folder)
+        elif self.marker.exists():
+            for path in self._lost(known):
+                path.unlink(missing_ok=True)
         self.marker.unlink(missing_ok=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         clear_partials(self.folder)
-        write_json(self.beginning, {"fingerprint": self.fingerprint, "parts": self.parts})
+        write_json(self.beginning, self._record())
 
     def finish(self) -> None:
         """Mark the step complete; its outputs must be there."""
-        sizes = self._sizes()
+        sizes = {path.name: size_of(path) for path in self.outputs}
         missing = [name for name, size in sizes.items() if size is None]
         assert not missing, f"step {self.name} left no {missing[0]}"
-        write_json(
-            self.marker,
-            {"step": self.name, "fingerprint": self.fingerprint, "parts": self.parts, "outputs": sizes},
-        )
+        write_json(self.marker, self._record() | {"outputs": sizes})
 
-    def _sizes(self) -> dict[str, int | None]:
-        return {path.name: path.stat().st_size if path.is_file() else None for path in self.outputs}
+    def read(self, wanted: Input) -> Volume:
+        """Read an input of this step; it must be what the step was begun for."""
+        return wanted.read(self.digests[wanted.name])
+
+    def _record(self) -> dict[str, Any]:
+        inputs = {one.name: {"digest": self.digests[one.name], **one.where()} for one in self.sources}
+        return {
+            "step": self.name,
+            "format": self.format,
+            "settings": self.settings,
+            "inputs": inputs,
+            "before": self.before,
+        }
+
+    def _lost(self, known: Record) -> list[Path]:
+        """Return the outputs that are not there in the size they were written."""
+        return [path for path in self.outputs if size_of(path) != known.get("outputs", {}).get(path.name, -1)]
 
 
-def plan(kinds: Sequence[StepKind], job: Job) -> tuple[Step, ...]:
-    """Return the steps of a run with everything they depend on.
+class Difference(NamedTuple):
+    """Where a step and its record differ."""
 
-    Reads the inputs for their digests where the job does not remember them, and writes nothing.
+    key: str
+    old: Any
+    new: Any
+
+
+def plan(
+    kinds: Sequence[StepKind],
+    job: Job,
+    problems: Problems,
+    *,
+    only: Collection[str],
+    look: bool = True,
+) -> tuple[Step, ...]:
+    """Return the steps of a run with everything they depend on; writes nothing.
+
+    Parameters
+    ----------
+    kinds, job
+    problems : gets what is wrong with inputs
+    only : names of the steps whose inputs are looked at
+    look : bool
+        False reads nothing, and takes all inputs for unchanged: what is not complete then is not complete.
     """
     steps: list[Step] = []
     for kind in kinds:
-        needs = kind.needs(job)
-        upstream = steps[-1].fingerprint if steps else None
-        parts = {
-            "version of objectwise": __version__,
-            "step": kind.name,
-            **needs.parts,
-            "step before": upstream,
-        }
-        places = tuple(needs.inputs), tuple(kind.outputs(job))
-        steps.append(Step(kind.name, job.directory.path / kind.name, *places, fingerprint(parts), parts))
+        folder = job.directory.path / kind.name
+        known = read_record(folder)
+        needs = kind.needs(job, known)
+        digests: dict[str, str | None] = {}
+        unseen = []
+        for one in needs.inputs:
+            kept = known.get("inputs", {}).get(one.name, {})
+            moved = {key: kept.get(key) for key in one.where()} != one.where()
+            believed = not look or (kind.name not in only and (not moved or not kept))
+            digests[one.name] = kept.get("digest")
+            if not believed:
+                with problems.at(one.key):
+                    if "outputs" in known and not moved and not one.is_there():
+                        unseen.append(one.place)
+                    else:
+                        digests[one.name] = one.digest(job.digests)
+        steps.append(
+            Step(
+                kind.name,
+                folder,
+                kind.format,
+                needs.settings,
+                tuple(needs.inputs),
+                digests,
+                before=steps[-1].fingerprint if steps else None,
+                outputs=tuple(kind.outputs(job)),
+                inputs=(*map(str, needs.upstream), *(one.place for one in needs.inputs)),
+                unseen=tuple(unseen),
+            )
+        )
     return tuple(steps)
 
 
-def execute(kinds: Sequence[StepKind], steps: Sequence[Step], job: Job, *, only: Sequence[str]) -> None:
+def execute(kinds: Sequence[StepKind], steps: Sequence[Step], job: Job, *, only: Collection[str]) -> None:
     """Do the steps named in `only`, in order; complete ones are skipped.
 
     Raises
@@ -177,7 +285,8 @@ def execute(kinds: Sequence[StepKind], steps: Sequence[Step], job: Job, *, only:
         if step.name not in only:
             continue
         if step.state() == "complete":
-            job.reporter.message(f"{step.name}: complete, skipped")
+            missing = f" ({', '.join(step.unseen)} is not there to compare)" if step.unseen else ""
+            job.reporter.message(f"{step.name}: complete, skipped{missing}")
             continue
         resumed = step.state() == "started"
         job.reporter.message(f"{step.name}: {'resumed' if resumed else 'begun'}")
@@ -187,7 +296,7 @@ def execute(kinds: Sequence[StepKind], steps: Sequence[Step], job: Job, *, only:
         job.reporter.message(f"{step.name}: done")
 
 
-def check_order(steps: Sequence[Step], only: Sequence[str]) -> None:
+def check_order(steps: Sequence[Step], only: Collection[str]) -> None:
     """Require every step before one that is asked for to be complete, or asked for too."""
     last = max((at for at, step in enumerate(steps) if step.name in only), default=-1)
     for step in steps[:last]:
@@ -205,3 +314,55 @@ def forget_outdated(steps: Sequence[Step]) -> None:
             # In this order a kill in between leaves a step that is still complete for what it was.
             step.beginning.unlink(missing_ok=True)
             step.marker.unlink(missing_ok=True)
+
+
+def read_record(folder: Path) -> Record:
+    """Return what a step's folder says it was completed for, or begun for; empty where it says nothing."""
+    for name in (MARKER, "started.json"):
+        known = read_json(folder / name)
+        if isinstance(known, dict):
+            return known
+    return {}
+
+
+def clear(folder: Path) -> None:
+    """Remove everything in a folder, which may be a link to one.
+
+    Raises
+    ------
+    VolumeWriteError
+        If something stays, with its path.
+    """
+    if not folder.is_dir():
+        return
+    try:
+        for path in folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    except OSError as error:
+        raise VolumeWriteError(
+            f"`{folder}` must be cleared of an earlier result, got {error.strerror} for {error.filename}; "
+            "close what holds it, or remove it"
+        ) from error
+
+
+def size_of(path: Path) -> int | None:
+    """Return the bytes of a file, or None where there is none."""
+    return path.stat().st_size if path.is_file() else None
+
+
+def as_json(content: Any) -> Any:
+    """Return plain data as it is after writing and reading: tuples are lists."""
+    return json.loads(json.dumps(content))
+
+
+def value_at(tree: Any, key: str) -> Any:
+    """Return what stands at a dotted path, or 'nothing'."""
+    for part in key.split("."):
+        if isinstance(tree, list) and part.isdecimal() and int(part) < len(tree):
+            tree = tree[int(part)]
+        else:
+            tree = tree.get(part, "nothing") if isinstance(tree, dict) else "nothing"
+    return tree

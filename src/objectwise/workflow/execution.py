@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,14 @@ from objectwise.config.load import dump_config, load_config
 from objectwise.config.models import RunConfig
 from objectwise.data.formats.common import parse_location
 from objectwise.errors import ArgumentError, ConfigError
-from objectwise.workflow.engine import Step, check_order, execute, forget_outdated, plan
-from objectwise.workflow.fingerprint import InputDigests, as_json, first_difference
+from objectwise.workflow.engine import Step, check_order, execute, forget_outdated, plan, read_record
+from objectwise.workflow.fingerprint import InputDigests
+from objectwise.workflow.inputs import ChangedInputError, forget_changed
 from objectwise.workflow.job import Job
 from objectwise.workflow.layout import RunDirectory
 from objectwise.workflow.lock import locked
-from objectwise.workflow.preflight import Problems, check_patches
+from objectwise.workflow.places import with_absolute_places
+from objectwise.workflow.preflight import Problems
 from objectwise.workflow.reporter import Reporter
 from objectwise.workflow.steps import KINDS, STEPS
 
@@ -85,15 +87,16 @@ def run(
         check_choice(name, STEPS, name="only")
     here = RunDirectory(Path(directory))
     job = Job(config, here, InputDigests.read(here.inputs), reporter or Reporter())
-    problems = Problems()
-    for kind in KINDS:
-        kind.check(job, problems)
-    problems.refuse()
+    checked = _check(job, plan(KINDS, job, Problems(), only=only, look=False), only)
     _check_directory(here, overwrite=overwrite)
-    steps = plan(KINDS, job)
+    problems = Problems()
+    steps = plan(KINDS, job, problems, only=only)
+    problems.refuse()
     _check_steps(steps, here, only=only, overwrite=overwrite)
-    if "train" in only and steps[0].state() != "complete":
-        check_patches(config)
+    _check(job, steps, set(only) - checked)
+    for kind, step in zip(KINDS, steps, strict=True):
+        if step.name in only and step.state() != "complete":
+            kind.inspect(job, step)
     if dry_run:
         return Run(here, steps)
     with locked(here.path):
@@ -102,10 +105,25 @@ def run(
         _check_steps(steps, here, only=only, overwrite=overwrite)
         # Unmark first: a kill between these lines leaves steps to do again, never a stale one taken for done.
         forget_outdated(steps)
-        write_text(here.config, dump_config(config))
+        write_text(here.config, dump_config(with_absolute_places(config)))
         job.digests.write(here.inputs)
-        execute(KINDS, steps, job, only=only)
+        try:
+            execute(KINDS, steps, job, only=only)
+        except ChangedInputError as error:
+            forget_changed(here, error.changed)
+            raise
     return Run(here, steps)
+
+
+def _check(job: Job, steps: Sequence[Step], only: Collection[str]) -> set[str]:
+    """Check the steps to be done, all problems together; return which these are."""
+    problems = Problems()
+    to_do = {step.name for step in steps if step.name in only and step.state() != "complete"}
+    for kind in KINDS:
+        if kind.name in to_do:
+            kind.check(job, problems)
+    problems.refuse()
+    return to_do
 
 
 def _check_directory(here: RunDirectory, *, overwrite: bool) -> None:
@@ -136,23 +154,13 @@ def _check_directory(here: RunDirectory, *, overwrite: bool) -> None:
 
 def _check_steps(steps: Sequence[Step], here: RunDirectory, *, only: Sequence[str], overwrite: bool) -> None:
     for step in steps:
-        if step.state() == "outdated" and not overwrite:
-            known = step.known()
-            old, new = known.get("parts", {}), as_json(step.parts)
-            key = first_difference(new, old) or "something"
+        known = read_record(step.folder)
+        found = step.difference(known) if known else None
+        if found is not None and not overwrite:
             word = "completed" if "outputs" in known else "begun"
             raise ArgumentError(
                 f"the configuration and inputs of step {step.name!r} in {here.path} must be those it was "
-                f"{word} with, but {key} changed from {_value(old, key)} to {_value(new, key)}; "
+                f"{word} with, but {found.key} changed from {found.old} to {found.new}; "
                 "choose another directory, or pass --overwrite to redo the steps it concerns"
             )
     check_order(steps, only)
-
-
-def _value(tree: Any, key: str) -> Any:
-    for part in key.split("."):
-        if isinstance(tree, list) and part.isdecimal() and int(part) < len(tree):
-            tree = tree[int(part)]
-        else:
-            tree = tree.get(part, "nothing") if isinstance(tree, dict) else "nothing"
-    return tree

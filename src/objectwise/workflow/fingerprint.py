@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from objectwise.atomic import write_json
 from objectwise.checks import check_finite
@@ -19,6 +21,7 @@ from objectwise.data import Volume, read_in_parts, volume_files
 from objectwise.data.volumes import as_labels
 from objectwise.errors import ArgumentError
 from objectwise.pipeline.stacks import Sections, describe_stack
+from objectwise.workflow.places import absolute_place
 
 _NOTHING = object()
 
@@ -27,11 +30,6 @@ def fingerprint(content: Any) -> str:
     """Return a short digest of plain data (what JSON can hold), independent of the order of its keys."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def as_json(content: Any) -> Any:
-    """Return plain data as it is after writing and reading: tuples are lists."""
-    return json.loads(json.dumps(content))
 
 
 def first_difference(mine: Any, other: Any, path: str = "") -> str | None:
@@ -78,14 +76,19 @@ class InputDigests:
         ArgumentError
             If a raw voxel is not finite, an id is negative, or labels hold no object.
         """
-        key = location if sections is None else f"{location} sections {sections[0]} to {sections[1]}"
         return self._remembered(
-            key, volume_files(location), lambda: _volume_digest(location, sections, labels)
+            _key(location, sections),
+            volume_files(location),
+            lambda: _volume_digest(location, sections, labels),
         )
 
     def of_file(self, path: Path) -> str:
         """Return the digest of a file's bytes."""
-        return self._remembered(str(path), [path], lambda: _file_digest(path))
+        return self._remembered(_key(str(path), None), [path], lambda: _file_digest(path))
+
+    def forget(self, place: str | Path, sections: Sections | None = None) -> None:
+        """Forget a volume or file: its content is not what its size and time stamp say."""
+        self.known.pop(_key(str(place), sections), None)
 
     def _remembered(self, key: str, files: Iterable[Path], digest: Callable[[], str]) -> str:
         stamp = fingerprint(sorted(_stamps(files)))
@@ -95,13 +98,18 @@ class InputDigests:
         return str(known["digest"])
 
 
+def _key(place: str, sections: Sections | None) -> str:
+    place = absolute_place(place)
+    return place if sections is None else f"{place} sections {sections[0]} to {sections[1]}"
+
+
 def _stamps(files: Iterable[Path]) -> Iterator[list[Any]]:
     for file in files:
         try:
             status = file.stat()
         except OSError as error:
             raise ArgumentError(f"{file} cannot be read: {error.strerror}") from error
-        yield [str(file), status.st_size, status.st_mtime_ns]
+        yield [str(file.absolute()), status.st_size, status.st_mtime_ns]
 
 
 def _file_digest(path: Path) -> str:
@@ -112,9 +120,24 @@ def _file_digest(path: Path) -> str:
         raise ArgumentError(f"{path} cannot be read: {error.strerror}") from error
 
 
+def voxels_digest(volume: Volume) -> str:
+    """Return the digest of a volume that was read: what `InputDigests.of_volume` says of its location."""
+    array = np.ascontiguousarray(volume.array)
+    state = _begun(array.shape, array.dtype, volume.voxel_size, volume.offset)
+    state.update(array.data)
+    return state.hexdigest()[:16]
+
+
+def _begun(
+    shape: tuple[int, ...], dtype: np.dtype[Any], voxel_size: Sequence[float], offset: Sequence[float]
+) -> hashlib._Hash:
+    """Begin a digest with what is known without the voxels."""
+    return hashlib.sha256(repr((shape, dtype.str, tuple(voxel_size), tuple(offset))).encode())
+
+
 def _volume_digest(location: str, sections: Sections | None, labels: bool) -> str:
     info = describe_stack(location, sections)
-    state = hashlib.sha256(repr((info.shape, info.dtype.str, info.voxel_size, info.offset)).encode())
+    state = _begun(info.shape, info.dtype, info.voxel_size, info.offset)
     empty, first = True, sections[0] if sections else 0
     for volume in read_in_parts(location, sections=sections):
         _check_part(volume, location, first, labels)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from objectwise.config.models import RunConfig, VolumeConfig
 from objectwise.workflow.fingerprint import InputDigests
+from objectwise.workflow.inputs import Input, labels_input, raw_input
 from objectwise.workflow.layout import RunDirectory
 from objectwise.workflow.reporter import Reporter
 
@@ -21,6 +21,8 @@ class Job:
     directory: RunDirectory
     digests: InputDigests
     reporter: Reporter
+    cache: dict[str, Any] = field(default_factory=dict)
+    """What inspecting has read already, for the work of the same step."""
 
     @cached_property
     def tree(self) -> dict[str, Any]:
@@ -53,25 +55,13 @@ class Job:
         """The window of the prediction: as configured, or the patch of the training."""
         return self.config.prediction.window_shape or self.config.training.patch_shape
 
-    def key_of(self, volume: VolumeConfig) -> str:
-        """Return the key of the configuration that states a volume, like `data.train.0`."""
-        data = self.config.data
-        groups = {"train": data.train, "tune": data.tune, "evaluate": data.evaluate}
-        return next(
-            f"data.{group}.{list(all_).index(volume)}" for group, all_ in groups.items() if volume in all_
-        )
+    def raw(self, volume: VolumeConfig) -> Input:
+        """Return a volume's raw voxels as an input."""
+        return raw_input(self.config, volume)
 
-    def raw_digests(self, volumes: Sequence[VolumeConfig]) -> dict[str, str]:
-        """Return the digest of each volume's raw voxels."""
-        return {volume.name: self.digests.of_volume(volume.raw, volume.sections) for volume in volumes}
-
-    def label_digests(self, volumes: Sequence[VolumeConfig]) -> dict[str, str]:
-        """Return the digest of each volume's labels."""
-        return {
-            volume.name: self.digests.of_volume(volume.labels, volume.sections, labels=True)
-            for volume in volumes
-            if volume.labels is not None
-        }
+    def labels(self, volume: VolumeConfig) -> Input:
+        """Return a volume's labels as an input; it must have some."""
+        return labels_input(self.config, volume)
 
 
 def segmented_volumes(config: RunConfig) -> tuple[VolumeConfig, ...]:

@@ -15,14 +15,25 @@ from numpy.typing import NDArray
 from objectwise.atomic import read_json
 from objectwise.config.load import dump_config, load_config
 from objectwise.config.models import RunConfig, VolumeConfig
+from objectwise.data import Volume
 from objectwise.errors import ArgumentError
-from objectwise.pipeline import read_affinities, read_label_stack, read_raw_stack
+from objectwise.pipeline import read_affinities, read_label_stack
 from objectwise.report import RunContent, VolumeContent, read_curves, write_report
+from objectwise.workflow.engine import read_record
+from objectwise.workflow.inputs import Input, labels_input, raw_input
 from objectwise.workflow.job import segmented_volumes
 from objectwise.workflow.layout import RunDirectory
 
+Digests = Mapping[str, str | None]
 
-def write_page(directories: Sequence[str | Path], output: str | Path, *, title: str | None = None) -> Path:
+
+def write_page(
+    directories: Sequence[str | Path],
+    output: str | Path,
+    *,
+    title: str | None = None,
+    digests: Digests | None = None,
+) -> Path:
     """Write one report on one or several runs.
 
     Parameters
@@ -31,13 +42,17 @@ def write_page(directories: Sequence[str | Path], output: str | Path, *, title: 
         Volumes of one name are compared between them. What a run has not done yet is left out.
     output : path of the HTML file; replaced if it exists
     title : str, optional
+    digests : of the inputs by name, optional
+        What raw volumes and labels must hold; by default what the steps of each run were done with.
 
     Raises
     ------
     ArgumentError
         If a directory is no run.
+    ChangedInputError
+        If an input holds something else.
     """
-    runs = [read_run(Path(directory)) for directory in directories]
+    runs = [read_run(Path(directory), digests) for directory in directories]
     runs = [_renamed(run, name) for run, name in zip(runs, run_names(directories), strict=True)]
     Path(output).parent.mkdir(parents=True, exist_ok=True)
     return write_report(output, runs, title=title or " and ".join(run.name for run in runs))
@@ -53,8 +68,8 @@ def run_names(directories: Sequence[str | Path]) -> list[str]:
     raise ArgumentError(f"`directories` must differ, got {paths[0]} twice")
 
 
-def read_run(directory: Path) -> RunContent:
-    """Read what the complete steps of a run left so far, as the content of a report."""
+def read_run(directory: Path, digests: Digests | None = None) -> RunContent:
+    """Read what the complete steps of a run left so far, as the content of a report; see `write_page`."""
     here = RunDirectory(directory)
     if not here.config.is_file():
         raise ArgumentError(f"`directory` must be a run with a config.yaml, got {directory}")
@@ -63,10 +78,11 @@ def read_run(directory: Path) -> RunContent:
     scores = (read_json(here.scores) if here.has_completed("evaluate") else None) or {}
     chosen = (read_json(here.threshold) if here.has_completed("segment") else None) or {}
     metrics = here.train / "metrics.csv"
+    digests = _recorded_digests(here) if digests is None else digests
     return RunContent(
         name=directory.resolve().name,
         volumes=[
-            _volume(config, here, volume, scores.get("volumes", {}).get(volume.name, {}))
+            _volume(config, here, volume, scores.get("volumes", {}).get(volume.name, {}), digests)
             for volume in segmented_volumes(config)
             if here.has_completed("segment") and here.segmentation_file(volume.name).is_file()
         ],
@@ -79,13 +95,24 @@ def read_run(directory: Path) -> RunContent:
     )
 
 
+def _recorded_digests(here: RunDirectory) -> Digests:
+    """Return what the complete steps were done with."""
+    records = [read_record(here.path / kind) for kind in ("predict", "evaluate") if here.has_completed(kind)]
+    return {name: one["digest"] for known in records for name, one in known.get("inputs", {}).items()}
+
+
 def _volume(
-    config: RunConfig, here: RunDirectory, volume: VolumeConfig, scores: Mapping[str, Any]
+    config: RunConfig,
+    here: RunDirectory,
+    volume: VolumeConfig,
+    scores: Mapping[str, Any],
+    digests: Digests,
 ) -> VolumeContent:
-    raw = read_raw_stack(volume.raw, volume.sections)
-    truth = None
-    if volume.labels is not None:
-        truth = read_label_stack(volume.labels, volume.sections).array
+    def read(wanted: Input) -> Volume:
+        return wanted.read(digests.get(wanted.name))
+
+    raw = read(raw_input(config, volume))
+    truth = None if volume.labels is None else read(labels_input(config, volume)).array
     has_affinities = here.has_completed("predict") and here.affinities_file(volume.name).is_file()
     size = raw.voxel_size
     return VolumeContent(

@@ -12,7 +12,8 @@ from objectwise.data import VolumeInfo, check_pair
 from objectwise.errors import ArgumentError, ConfigError, ObjectwiseError
 from objectwise.pipeline.predict import find_device
 from objectwise.pipeline.stacks import describe_stack
-from objectwise.workflow.processes import device_count, training_volumes
+from objectwise.workflow.inputs import key_of
+from objectwise.workflow.processes import device_count
 
 if TYPE_CHECKING:
     from objectwise.workflow.job import Job
@@ -45,7 +46,7 @@ class Problems:
 def check_raw_of(job: Job, volume: VolumeConfig, problems: Problems) -> VolumeInfo | None:
     """Check that the raw volume is there and holds the offsets; return what it is where it does."""
     raw: VolumeInfo | None = None
-    with problems.at(f"{job.key_of(volume)}.raw"):
+    with problems.at(f"{key_of(job.config, volume)}.raw"):
         raw = describe_stack(volume.raw, volume.sections)
         check_offsets_fit(raw.shape[-job.config.dimensions :], job.config.neighborhood.array)
     return raw
@@ -55,7 +56,7 @@ def check_labels_of(job: Job, volume: VolumeConfig, problems: Problems) -> None:
     """Check that the labels, where the volume has any, are there and fit the raw volume, if that is there."""
     if volume.labels is None:
         return
-    with problems.at(f"{job.key_of(volume)}.labels"):
+    with problems.at(f"{key_of(job.config, volume)}.labels"):
         labels = describe_stack(volume.labels, volume.sections)
         try:
             raw = describe_stack(volume.raw, volume.sections)
@@ -73,20 +74,13 @@ def check_patch(patch: Sequence[int], spatial: Sequence[int]) -> None:
         )
 
 
-def check_patches(config: RunConfig) -> None:
-    """Read the training volumes and see that patches can be cut from them; nothing is written.
-
-    Raises
-    ------
-    ObjectwiseError
-        What the training itself would raise, such as too few labelled voxels.
-    """
-    from objectwise.training import build_sampler
-
-    build_sampler(config, training_volumes(config))
+def check_accelerator(config: RunConfig, problems: Problems) -> None:
+    """Check that the device is there."""
+    with problems.at("training.accelerator"):
+        find_device(config.training.accelerator)
 
 
-def check_machine(config: RunConfig, problems: Problems) -> None:
+def check_training_device(config: RunConfig, problems: Problems) -> None:
     """Check that the device is there, and does what the training asks of it."""
     import torch
 

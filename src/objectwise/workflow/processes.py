@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from objectwise.config.models import RunConfig
 from objectwise.errors import ObjectwiseError
-from objectwise.pipeline import read_label_stack, read_raw_stack
 from objectwise.pipeline.predict import find_device
+from objectwise.workflow.inputs import labels_input, raw_input
 from objectwise.workflow.layout import RunDirectory
 
 if TYPE_CHECKING:
@@ -23,16 +24,16 @@ REFUSED = 2
 """Exit code of a rank whose error is a sentence for the user, on stdout."""
 
 
-def training_volumes(config: RunConfig) -> list[LabelledVolume]:
-    """Read raw and labels of `data.train`."""
+def training_volumes(config: RunConfig, digests: Mapping[str, str | None]) -> list[LabelledVolume]:
+    """Read raw and labels of `data.train`, which must be those that the digests were taken of."""
     from objectwise.data import LabelledVolume
 
     volumes = []
     for volume in config.data.train:
-        assert volume.labels is not None
-        raw = read_raw_stack(volume.raw, volume.sections)
-        labels = read_label_stack(volume.labels, volume.sections).array
-        volumes.append(LabelledVolume(volume.name, raw.array, labels, voxel_size=raw.voxel_size))
+        raw, labels = (
+            one.read(digests[one.name]) for one in (raw_input(config, volume), labels_input(config, volume))
+        )
+        volumes.append(LabelledVolume(volume.name, raw.array, labels.array, voxel_size=raw.voxel_size))
     return volumes
 
 
@@ -45,18 +46,15 @@ def device_count(config: RunConfig) -> int:
     return torch.cuda.device_count() if find_device(config.training.accelerator).type == "cuda" else 1
 
 
-def train_run(config: RunConfig, run: RunDirectory, fingerprint: str) -> None:
-    """Train; a folder that holds a checkpoint of the same fingerprint is continued.
+def train_on_devices(run: RunDirectory, fingerprint: str, *, devices: int) -> None:
+    """Train in processes of their own, one a device.
 
     Raises
     ------
     ObjectwiseError, RuntimeError
-        What stopped the training, also where that was in another process.
+        What stopped the training there.
     """
-    if device_count(config) == 1:
-        train_here(config, run, fingerprint)
-        return
-    command = [sys.executable, "-m", "objectwise.workflow.rank", str(run.path), fingerprint]
+    command = [sys.executable, "-m", "objectwise.workflow.rank", str(run.path), fingerprint, str(devices)]
     # The processes end when stdin does (`end_with_parent`); on stdout comes what went wrong.
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
@@ -70,11 +68,20 @@ def train_run(config: RunConfig, run: RunDirectory, fingerprint: str) -> None:
     if code == REFUSED:
         raise ObjectwiseError(said)
     if code:
-        raise RuntimeError(f"the training on {device_count(config)} devices ended with code {code}; {said}")
+        raise RuntimeError(f"the training on {devices} devices ended with code {code}; {said}")
 
 
-def train_here(config: RunConfig, run: RunDirectory, fingerprint: str) -> None:
-    """Train in this process."""
+def train_here(
+    config: RunConfig,
+    volumes: Sequence[LabelledVolume],
+    run: RunDirectory,
+    fingerprint: str,
+    *,
+    devices: int,
+) -> None:
+    """Train in this process; a folder that holds a checkpoint of the same fingerprint is continued."""
     from objectwise.training import train
 
-    train(config, training_volumes(config), run.train, run=fingerprint)
+    # As many as the step was begun for: with more or fewer, patches would come twice or not at all.
+    counted = config.training.model_copy(update={"devices": devices})
+    train(config.model_copy(update={"training": counted}), volumes, run.train, run=fingerprint)

@@ -1,4 +1,4 @@
-"""One process of a training on several devices: `python -m objectwise.workflow.rank RUN FINGERPRINT`.
+"""One process of a training on several devices: `python -m objectwise.workflow.rank RUN FINGERPRINT DEVICES`.
 
 Nothing imports this module: what runs as a command line must not have been imported before.
 """
@@ -12,16 +12,24 @@ from pathlib import Path
 
 from objectwise.config.load import load_config
 from objectwise.errors import ObjectwiseError
+from objectwise.workflow.engine import read_record
+from objectwise.workflow.inputs import ChangedInputError, forget_changed
 from objectwise.workflow.layout import RunDirectory
-from objectwise.workflow.processes import REFUSED, train_here
+from objectwise.workflow.processes import REFUSED, train_here, training_volumes
 
 
 def main() -> int:
-    """Train the run directory and the fingerprint of the command line; Lightning starts the other ranks."""
+    """Train what the command line names; Lightning starts the other ranks."""
     threading.Thread(target=end_with_parent, daemon=True).start()
-    run, fingerprint = RunDirectory(Path(sys.argv[1])), sys.argv[2]
+    run, fingerprint, devices = RunDirectory(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])
     try:
-        train_here(load_config(run.config), run, fingerprint)
+        config, inputs = load_config(run.config), read_record(run.train)["inputs"]
+        volumes = training_volumes(config, {name: one["digest"] for name, one in inputs.items()})
+        train_here(config, volumes, run, fingerprint, devices=devices)
+    except ChangedInputError as error:
+        forget_changed(run, error.changed)
+        sys.stdout.write(f"{error}\n")
+        return REFUSED
     except ObjectwiseError as error:
         sys.stdout.write(f"{error}\n")
         return REFUSED

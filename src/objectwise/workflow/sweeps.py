@@ -5,17 +5,17 @@ from __future__ import annotations
 from functools import partial
 
 from objectwise.config.models import VolumeConfig
-from objectwise.pipeline import Sweep, read_affinities, read_label_stack, sweep_thresholds
+from objectwise.pipeline import Sweep, read_affinities, sweep_thresholds
+from objectwise.workflow.engine import Step
 from objectwise.workflow.job import Job
 
 
-def sweep_volume(job: Job, volume: VolumeConfig) -> Sweep:
+def sweep_volume(job: Job, step: Step, volume: VolumeConfig) -> Sweep:
     """Segment one predicted volume at every candidate threshold and score the results."""
-    assert volume.labels is not None
     settings = job.config.segmentation
     return sweep_thresholds(
         affinities=read_affinities(job.directory.affinities(volume.name)).array,
-        truth=read_label_stack(volume.labels, volume.sections).array,
+        truth=step.read(job.labels(volume)).array,
         offsets=job.config.neighborhood.embedded(),
         dimensions=job.config.dimensions,
         candidates=settings.candidates,

@@ -9,21 +9,17 @@ from typing import Any
 from objectwise.atomic import read_json, write_json
 from objectwise.metrics import Scores, mean_scores
 from objectwise.pipeline import read_label_stack, score_stack
-from objectwise.workflow.engine import Needs, Step, StepKind
+from objectwise.workflow.engine import Needs, Record, Step, StepKind
 from objectwise.workflow.job import Job
 from objectwise.workflow.preflight import Problems, check_labels_of
 from objectwise.workflow.sweeps import best_row, sweep_table, sweep_volume
 
 
-def needs(job: Job) -> Needs:
+def needs(job: Job, known: Record) -> Needs:
     """Return the labels, and how they are compared."""
-    parts = {"labels": job.label_digests(job.scored), "evaluation": job.tree["evaluation"]}
-    places = [
-        place
-        for volume in job.scored
-        for place in (job.directory.segmentation(volume.name), volume.labels or "")
-    ]
-    return Needs(parts, places)
+    settings = {"evaluation": job.tree["evaluation"], "volumes": [volume.name for volume in job.scored]}
+    segmentations = [job.directory.segmentation(volume.name) for volume in job.scored]
+    return Needs(settings, list(map(job.labels, job.scored)), segmentations)
 
 
 def outputs(job: Job) -> Sequence[Path]:
@@ -43,14 +39,13 @@ def do(job: Job, step: Step) -> None:
     volumes: dict[str, Any] = {}
     units: list[Scores] = []
     for volume in job.scored:
-        assert volume.labels is not None
         scores = score_stack(
-            truth=read_label_stack(volume.labels, volume.sections).array,
+            truth=step.read(job.labels(volume)).array,
             segmentation=read_label_stack(job.directory.segmentation(volume.name)).array,
             dimensions=config.dimensions,
             protocol=config.evaluation.protocol,
         )
-        sweep = sweep_volume(job, volume) if job.swept else None
+        sweep = sweep_volume(job, step, volume) if job.swept else None
         volumes[volume.name] = {
             "scores": scores.overall._asdict(),
             "sections": [section._asdict() for section in scores.sections],
@@ -70,4 +65,4 @@ def do(job: Job, step: Step) -> None:
     )
 
 
-EVALUATE = StepKind("evaluate", needs, outputs, check, do)
+EVALUATE = StepKind("evaluate", 1, needs, outputs, check, do)

@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from objectwise.pipeline import predict_affinities, read_raw_stack, write_affinities
-from objectwise.workflow.engine import Needs, Step, StepKind
+from objectwise.pipeline import predict_affinities, write_affinities
+from objectwise.workflow.engine import Needs, Record, Step, StepKind
 from objectwise.workflow.job import Job
-from objectwise.workflow.preflight import Problems, check_machine, check_network_shape, check_raw_of
+from objectwise.workflow.preflight import Problems, check_accelerator, check_network_shape, check_raw_of
 
 
-def needs(job: Job) -> Needs:
-    """Return the raw voxels, and how windows are laid over them."""
-    parts = {"raw": job.raw_digests(job.predicted), "prediction": job.tree["prediction"]}
-    return Needs(parts, [str(job.directory.network), *(volume.raw for volume in job.predicted)])
+def needs(job: Job, known: Record) -> Needs:
+    """Return the raw voxels, and how windows are laid over them.
+
+    Which volumes there are is no setting: each is predicted for itself, and done is done.
+    """
+    settings = {"prediction": job.tree["prediction"]}
+    return Needs(settings, list(map(job.raw, job.predicted)), [job.directory.network])
 
 
 def outputs(job: Job) -> Sequence[Path]:
@@ -29,7 +32,7 @@ def check(job: Job, problems: Problems) -> None:
         check_raw_of(job, volume, problems)
     with problems.at("network"):
         check_network_shape(job.config, job.window_shape, name="prediction.window_shape")
-    check_machine(job.config, problems)
+    check_accelerator(job.config, problems)
 
 
 def do(job: Job, step: Step) -> None:
@@ -42,7 +45,7 @@ def do(job: Job, step: Step) -> None:
             # Of this fingerprint, or `Step.begin` had cleared it, and whole, because it appears whole.
             job.reporter.message(f"predict {volume.name}: there already")
             continue
-        raw = read_raw_stack(volume.raw, volume.sections)
+        raw = step.read(job.raw(volume))
         affinities = predict_affinities(
             network,
             raw.array,
@@ -64,4 +67,4 @@ def do(job: Job, step: Step) -> None:
         )
 
 
-PREDICT = StepKind("predict", needs, outputs, check, do)
+PREDICT = StepKind("predict", 1, needs, outputs, check, do)

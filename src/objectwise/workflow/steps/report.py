@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from objectwise.workflow.engine import Needs, Step, StepKind
+from objectwise.workflow.engine import Needs, Record, Step, StepKind
 from objectwise.workflow.job import Job
 from objectwise.workflow.pages import write_page
+from objectwise.workflow.places import without_places
 from objectwise.workflow.preflight import Problems, check_labels_of, check_raw_of
 
 
-def needs(job: Job) -> Needs:
-    """Return what the page shows: scores, segmentations, and the whole configuration."""
+def needs(job: Job, known: Record) -> Needs:
+    """Return what the page shows: volumes, segmentations, scores, and the configuration."""
+    labelled = [volume for volume in job.segmented if volume.labels is not None]
+    inputs = [*map(job.raw, job.segmented), *map(job.labels, labelled)]
     segmentations = [job.directory.segmentation(volume.name) for volume in job.segmented]
-    return Needs({"configuration": job.tree}, [str(job.directory.scores), *segmentations])
+    # Where the volumes lie says nothing about what is in them, which the inputs do.
+    settings = without_places(job.tree)
+    return Needs({"configuration": settings}, inputs, [job.directory.scores, *segmentations])
 
 
 def outputs(job: Job) -> Sequence[Path]:
@@ -31,7 +36,7 @@ def check(job: Job, problems: Problems) -> None:
 
 def do(job: Job, step: Step) -> None:
     """Write the page of this one run."""
-    write_page([job.directory.path], job.directory.report)
+    write_page([job.directory.path], job.directory.report, digests=step.digests)
 
 
-REPORT = StepKind("report", needs, outputs, check, do)
+REPORT = StepKind("report", 1, needs, outputs, check, do)

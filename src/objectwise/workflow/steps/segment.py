@@ -7,22 +7,22 @@ from pathlib import Path
 
 from objectwise.atomic import write_json
 from objectwise.pipeline import merge_sweeps, read_affinities
-from objectwise.workflow.engine import Needs, Step, StepKind
+from objectwise.workflow.engine import Needs, Record, Step, StepKind
 from objectwise.workflow.job import Job
 from objectwise.workflow.preflight import Problems, check_labels_of
 from objectwise.workflow.sweeps import sweep_table, sweep_volume
 
 
-def needs(job: Job) -> Needs:
+def needs(job: Job, known: Record) -> Needs:
     """Return how objects are made, and the labels that the threshold is chosen on."""
-    parts = {
-        "labels": job.label_digests(job.swept),
+    settings = {
         "segmentation": job.tree["segmentation"],
-        "protocol": job.tree["evaluation"] if job.swept else None,
+        "evaluation": {"protocol": job.config.evaluation.protocol if job.swept else None},
         "volumes": [volume.name for volume in job.segmented],
+        "chosen on": [volume.name for volume in job.swept],
     }
     affinities = [job.directory.affinities(volume.name) for volume in job.predicted]
-    return Needs(parts, [*affinities, *(volume.labels or "" for volume in job.swept)])
+    return Needs(settings, list(map(job.labels, job.swept)), affinities)
 
 
 def outputs(job: Job) -> Sequence[Path]:
@@ -45,7 +45,7 @@ def do(job: Job, step: Step) -> None:
     from objectwise.segmentation import segment
 
     settings = job.config.segmentation
-    sweep = merge_sweeps([sweep_volume(job, volume) for volume in job.swept]) if job.swept else None
+    sweep = merge_sweeps([sweep_volume(job, step, volume) for volume in job.swept]) if job.swept else None
     threshold = settings.threshold if sweep is None else sweep.best()
     assert threshold != "auto"
     for volume in job.segmented:
@@ -77,4 +77,4 @@ def do(job: Job, step: Step) -> None:
     job.reporter.message(f"segment: threshold {threshold:g} ({chosen})")
 
 
-SEGMENT = StepKind("segment", needs, outputs, check, do)
+SEGMENT = StepKind("segment", 1, needs, outputs, check, do)

@@ -6,37 +6,55 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from objectwise.checks import check_offsets_fit
-from objectwise.workflow.engine import Needs, Step, StepKind
+from objectwise.config.models import RunConfig
+from objectwise.errors import DeviceError
+from objectwise.workflow.engine import Needs, Record, Step, StepKind
+from objectwise.workflow.inputs import Input
 from objectwise.workflow.job import Job
 from objectwise.workflow.preflight import (
     Problems,
     check_labels_of,
-    check_machine,
     check_network_shape,
     check_patch,
     check_raw_of,
+    check_training_device,
 )
-from objectwise.workflow.processes import train_run
+from objectwise.workflow.processes import device_count, train_here, train_on_devices, training_volumes
 
 
-def needs(job: Job) -> Needs:
+def needs(job: Job, known: Record) -> Needs:
     """Return everything that the weights depend on."""
-    trained, start = job.config.data.train, job.config.training.initial_weights
-    parts = {
-        "order": [volume.name for volume in trained],
-        "raw": job.raw_digests(trained),
-        "labels": job.label_digests(trained),
-        "start": job.digests.of_file(start) if start else None,
-        "dimensions": job.config.dimensions,
-        "offsets": job.config.neighborhood.offsets,
-        "seed": job.config.seed,
+    config, start = job.config, job.config.training.initial_weights
+    settings = {
+        "order": [volume.name for volume in config.data.train],
+        "dimensions": config.dimensions,
+        "offsets": config.neighborhood.offsets,
+        "seed": config.seed,
         "normalisation": job.tree["normalisation"],
         "network": job.tree["network"],
-        # The starting weights count by their content, which has its own entry.
-        "training": job.tree["training"] | {"initial_weights": None},
+        # The starting weights count by their content, which is an input.
+        "training": job.tree["training"] | {"initial_weights": None, "devices": _devices(config, known)},
     }
-    places = [place for volume in trained for place in (volume.raw, volume.labels or "")]
-    return Needs(parts, [*places, *([str(start)] if start else [])])
+    inputs = [one for volume in config.data.train for one in (job.raw(volume), job.labels(volume))]
+    return Needs(settings, [*inputs, *([_weights(start)] if start else [])])
+
+
+def _weights(path: Path) -> Input:
+    return Input("start", "training.initial_weights", str(path), "file")
+
+
+def _devices(config: RunConfig, known: Record) -> int:
+    """Return how many devices the patches of each step are split over.
+
+    `auto` means all there are when the training begins; a complete one is what it is, wherever one looks.
+    """
+    kept = known.get("settings", {}).get("training", {}).get("devices")
+    if config.training.devices == "auto" and "outputs" in known and isinstance(kept, int):
+        return kept
+    try:
+        return device_count(config)
+    except DeviceError:  # a problem of the training alone, which `check` finds
+        return kept if isinstance(kept, int) else 1
 
 
 def outputs(job: Job) -> Sequence[Path]:
@@ -51,13 +69,13 @@ def check(job: Job, problems: Problems) -> None:
         raw = check_raw_of(job, volume, problems)
         check_labels_of(job, volume, problems)
         if raw is not None:
-            with problems.at(f"{job.key_of(volume)}.raw"):
+            with problems.at(job.raw(volume).key):
                 check_patch(config.training.patch_shape, raw.shape[-config.dimensions :])
     with problems.at("network"):
         check_network_shape(config, config.training.patch_shape, name="training.patch_shape")
     with problems.at("offsets"):
         check_offsets_fit(config.training.patch_shape, config.neighborhood.array)
-    check_machine(config, problems)
+    check_training_device(config, problems)
     if config.training.initial_weights is not None:
         from objectwise.networks import load_network
         from objectwise.networks.storage import check_same_architecture
@@ -69,9 +87,28 @@ def check(job: Job, problems: Problems) -> None:
             check_same_architecture(initial, network_of(config, weights=False), name=name)
 
 
+def inspect(job: Job, step: Step) -> None:
+    """See that patches can be cut from the volumes; the training takes them as they were read here."""
+    from objectwise.training import build_sampler
+
+    volumes = training_volumes(job.config, step.digests)
+    build_sampler(job.config, volumes)
+    job.cache[step.name] = volumes
+
+
 def do(job: Job, step: Step) -> None:
     """Train; a folder that holds a checkpoint is continued."""
-    train_run(job.config, job.directory, step.fingerprint)
+    volumes = job.cache.pop(step.name, None)
+    start = job.config.training.initial_weights
+    if start is not None:
+        _weights(start).require_unchanged(str(step.digests["start"]))
+    devices = int(step.settings["training"]["devices"])
+    if devices > 1:
+        train_on_devices(job.directory, step.fingerprint, devices=devices)
+        return
+    if volumes is None:
+        volumes = training_volumes(job.config, step.digests)
+    train_here(job.config, volumes, job.directory, step.fingerprint, devices=devices)
 
 
-TRAIN = StepKind("train", needs, outputs, check, do)
+TRAIN = StepKind("train", 1, needs, outputs, check, do, inspect)

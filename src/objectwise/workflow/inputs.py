@@ -1,0 +1,118 @@
+"""What a step reads from outside its run: where it lies, what is in it, and that it stays so meanwhile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from objectwise.config.models import RunConfig, VolumeConfig
+from objectwise.data import Volume
+from objectwise.data.formats.common import parse_location
+from objectwise.errors import VolumeError
+from objectwise.pipeline.stacks import Sections, read_label_stack, read_raw_stack
+from objectwise.workflow.fingerprint import InputDigests, voxels_digest
+from objectwise.workflow.layout import RunDirectory
+from objectwise.workflow.places import absolute_place
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input of a step.
+
+    Parameters
+    ----------
+    name : str
+        In the step's record, like `raw.left`.
+    key : str
+        Of the configuration that states it, like `data.train.0.raw`.
+    place : str
+        Location or path as stated there.
+    kind : "raw", "labels" or "file"
+    sections : (int, int), optional
+    """
+
+    name: str
+    key: str
+    place: str
+    kind: Literal["raw", "labels", "file"]
+    sections: Sections | None = None
+
+    def where(self) -> dict[str, Any]:
+        """Return where the input lies, from whatever folder one looks."""
+        sections = None if self.sections is None else list(self.sections)
+        return {"place": absolute_place(self.place), "sections": sections}
+
+    def is_there(self) -> bool:
+        """Say whether there is anything at that place."""
+        return (Path(self.place) if self.kind == "file" else parse_location(self.place).path).exists()
+
+    def digest(self, digests: InputDigests) -> str:
+        """Return the digest of its content; read only where `digests` does not remember it."""
+        if self.kind == "file":
+            return digests.of_file(Path(self.place))
+        return digests.of_volume(self.place, self.sections, labels=self.kind == "labels")
+
+    def read(self, expected: str | None) -> Volume:
+        """Read the voxels, and require those that the digest was taken of; any where there is none.
+
+        Raises
+        ------
+        ChangedInputError
+            If there are others now, whatever the date of the file says.
+        """
+        volume = (read_label_stack if self.kind == "labels" else read_raw_stack)(self.place, self.sections)
+        if expected is not None and voxels_digest(volume) != expected:
+            raise ChangedInputError(self)
+        return volume
+
+    def require_unchanged(self, expected: str) -> None:
+        """Read a file's bytes, and require those that the digest was taken of.
+
+        Raises
+        ------
+        ChangedInputError
+            If there are others now.
+        """
+        if InputDigests().of_file(Path(self.place)) != expected:
+            raise ChangedInputError(self)
+
+
+class ChangedInputError(VolumeError):
+    """An input is not what the step that reads it was begun for; nothing is marked complete."""
+
+    def __init__(self, changed: Input) -> None:
+        super().__init__(
+            f"{changed.key}: `{changed.place}` must stay what the run was begun with, got another content; "
+            "restore it, or let `objectwise run` say which steps it concerns"
+        )
+        self.changed = changed
+
+
+def forget_changed(run: RunDirectory, changed: Input) -> None:
+    """Let the next command take the digest of a changed input anew, whatever the date of the file says."""
+    digests = InputDigests.read(run.inputs)
+    digests.forget(changed.place, changed.sections)
+    digests.write(run.inputs)
+
+
+def raw_input(config: RunConfig, volume: VolumeConfig) -> Input:
+    """Return the raw voxels of a volume as an input."""
+    key = f"{key_of(config, volume)}.raw"
+    return Input(f"raw.{volume.name}", key, volume.raw, "raw", volume.sections)
+
+
+def labels_input(config: RunConfig, volume: VolumeConfig) -> Input:
+    """Return the labels of a volume, which must have some, as an input."""
+    assert volume.labels is not None
+    key = f"{key_of(config, volume)}.labels"
+    return Input(f"labels.{volume.name}", key, volume.labels, "labels", volume.sections)
+
+
+def key_of(config: RunConfig, volume: VolumeConfig) -> str:
+    """Return the key of the configuration that states a volume, like `data.train.0`."""
+    for group in ("train", "tune", "evaluate"):
+        volumes = getattr(config.data, group)
+        if volume in volumes:
+            return f"data.{group}.{volumes.index(volume)}"
+    raise AssertionError(f"{volume.name} is no volume of the run")
