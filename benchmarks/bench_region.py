@@ -19,6 +19,7 @@ from harness import Row, compare, environment, markdown, publish
 from objectwise.data import read_volume, write_volume
 from objectwise.losses import RegionWiseLoss
 from objectwise.maps import MapCache, hausdorff_map, rectified_region_wise_map, signed_distance_map
+from objectwise.maps import cache as cache_module
 
 SHAPE = (2, 4, 128, 128, 128)
 Labels = NDArray[np.uint8]
@@ -126,17 +127,23 @@ def bench_cache(folder: Path) -> list[Row]:
     for location in locations.values():
         write_volume(str(folder / location), raw, voxel_size=(1, 1, 1), offset=(0, 0, 0))
 
-    def agree(whole: Any, every: Any, crop: Any, *images: Any) -> None:
-        for values in (whole, every):
+    def agree(whole: Any, every: Any, crop: Any, verified: Any, *images: Any) -> None:
+        for values in (whole, every, verified):
             np.testing.assert_array_equal(values, expected)
         np.testing.assert_array_equal(crop, expected[:, 32:96, 32:96, 32:96])
         for read in images:
             np.testing.assert_array_equal(read.array, raw)
 
+    def first() -> Any:
+        """Read as a new process does, which compares the checksum."""
+        cache_module._whole.clear()
+        return cache(labels)
+
     rivals = {
         "map from the cache, mapped": lambda: cache(labels),
         "map from the cache, every voxel in memory": lambda: np.array(cache(labels)),
         "map from the cache, a 64^3 patch in memory": lambda: np.array(cache(labels)[:, 32:96, 32:96, 32:96]),
+        "map from the cache, its checksum compared": first,
     } | {
         f"image, {name}": lambda location=location: read_volume(str(folder / location))
         for name, location in locations.items()

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import functools
 import importlib
 import linecache
 import multiprocessing
+import os
+import pickle
 import sys
 
 import numpy as np
@@ -118,6 +121,44 @@ def test_a_damaged_file_is_refused(tmp_path, keep):
         cache(LABELS)
 
 
+def test_any_flipped_bit_is_noticed(tmp_path):
+    cache = make(tmp_path)
+    labels = LABELS[:, :2, :2, :2]
+    cache(labels)
+    path = cache.path(labels)
+    whole = path.read_bytes()
+    for place in range(0, 8 * len(whole), 7):
+        damaged = bytearray(whole)
+        damaged[place // 8] ^= 1 << (place % 8)
+        path.write_bytes(damaged)
+        with pytest.raises(
+            VolumeError, match=rf"{path.name} must be a whole map, got a damaged file .*; delete"
+        ):
+            cache(labels)
+    path.write_bytes(whole)
+    np.testing.assert_array_equal(cache(labels), signed_distance_map(labels, 3, spatial_dims=3))
+
+
+def test_a_map_that_changes_after_it_was_read_is_noticed(tmp_path):
+    cache = make(tmp_path)
+    cache(LABELS)
+    path = cache.path(LABELS)
+    times = path.stat()
+    damaged = bytearray(path.read_bytes())
+    damaged[2000] ^= 1
+    path.write_bytes(damaged)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    with pytest.raises(VolumeError, match=r"got a damaged file \(its checksum is another\); delete it"):
+        cache(LABELS)
+
+
+def test_a_file_is_summed_once_in_a_process(tmp_path, monkeypatch):
+    cache = make(tmp_path)
+    cache(LABELS)
+    monkeypatch.setattr("objectwise.maps.cache._checksum", broken)
+    np.testing.assert_array_equal(cache(LABELS), signed_distance_map(LABELS, 3, spatial_dims=3))
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(VolumeError, match="must be a map, got no file"):
         make(tmp_path).read(tmp_path / "away.npy", LABELS)
@@ -131,9 +172,7 @@ def test_bad_labels_leave_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_function_without_a_name_and_options_that_are_no_data_are_refused(tmp_path):
-    with pytest.raises(ArgumentError, match="`function` must be defined by name"):
-        MapCache(tmp_path, lambda labels: labels)
+def test_options_that_are_no_data_are_refused(tmp_path):
     with pytest.raises(ArgumentError, match="`options` must be plain data"):
         MapCache(tmp_path, signed_distance_map, n_classes=object())
 
@@ -147,24 +186,163 @@ class Scaled:
     def weight_map(self, labels):
         return self.scale * labels
 
-
-def test_a_method_whose_object_holds_options_is_refused(tmp_path):
-    with pytest.raises(ArgumentError, match="`function` must be defined by name in a module, got <bound"):
-        MapCache(tmp_path, Scaled(2).weight_map)
+    __call__ = weight_map
 
 
-def test_an_edited_function_of_the_users_makes_its_maps_anew(tmp_path, monkeypatch):
+def labels_as_floats(labels, factor=1.0):
+    return labels * factor
+
+
+def times(factor):
+    """Decorate a map function: its name, module and text become those of what is wrapped."""
+
+    def decorate(function):
+        @functools.wraps(function)
+        def wrapper(labels, **options):
+            return factor * function(labels, **options)
+
+        return wrapper
+
+    return decorate
+
+
+times_nothing = functools.wraps(signed_distance_map)(
+    labels_as_floats.__class__(labels_as_floats.__code__, globals())
+)
+
+
+@pytest.mark.parametrize("method", [Scaled(2).weight_map, Scaled(2), [].count, np.sign, Scaled])
+def test_what_holds_options_of_its_own_is_refused(tmp_path, method):
+    with pytest.raises(
+        ArgumentError, match=r"`function` must be defined by name in a module, got .*; what an object holds"
+    ):
+        MapCache(tmp_path, method)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda labels: labels,
+        times(2)(labels_as_floats),
+        times(3)(labels_as_floats),
+        times(2)(signed_distance_map),
+        functools.partial(times(2)(labels_as_floats), factor=1.0),
+    ],
+)
+def test_decorated_and_nested_functions_are_refused(tmp_path, function):
+    with pytest.raises(
+        ArgumentError,
+        match=r"`function` must be .* in a module, got .*; a lambda, a decorated .*: pass a func",
+    ):
+        MapCache(tmp_path, function)
+
+
+def test_a_name_that_was_copied_does_not_copy_the_map(tmp_path):
+    assert (times_nothing.__module__, times_nothing.__qualname__) == (
+        "objectwise.maps.region_wise",
+        "signed_distance_map",
+    )
+    theirs, ours = (MapCache(tmp_path, function) for function in (times_nothing, signed_distance_map))
+    assert theirs.path(LABELS) != ours.path(LABELS)
+    assert theirs.path(LABELS).name.partition("-")[0] != ours.path(LABELS).name.partition("-")[0]
+
+
+def test_a_partial_is_its_function_with_options(tmp_path):
+    bound = functools.partial(signed_distance_map, n_classes=3, spatial_dims=3)
+    cache = MapCache(tmp_path, bound)
+    assert cache.path(LABELS) == make(tmp_path).path(LABELS)
+    np.testing.assert_array_equal(cache(LABELS), bound(LABELS))
+    spaced = MapCache(tmp_path, functools.partial(bound, spacing=(1, 1, 2)))
+    assert spaced.path(LABELS) == make(tmp_path, spacing=(1, 1, 2)).path(LABELS)
+    assert MapCache(tmp_path, bound, n_classes=4).path(LABELS) == make(tmp_path, n_classes=4).path(LABELS)
+    with pytest.raises(ArgumentError, match=r"`function` must take labels first, got a partial with \(1,\)"):
+        MapCache(tmp_path, functools.partial(labels_as_floats, 1))
+
+
+def users_module(tmp_path, monkeypatch, text):
+    """Import a module of that text, anew."""
     monkeypatch.syspath_prepend(tmp_path)
-    module = tmp_path / "users_maps.py"
+    (tmp_path / "users_maps.py").write_text(text)
+    (tmp_path / "__pycache__" / "users_maps.cpython-311.pyc").unlink(missing_ok=True)
+    sys.modules.pop("users_maps", None)
+    importlib.invalidate_caches()
+    linecache.checkcache()
+    return importlib.import_module("users_maps")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FACTOR = {}\ndef scaled(labels):\n    return labels * FACTOR",
+        "FACTOR = {}\ndef scaled(labels, factor=FACTOR):\n    return labels * factor",
+        "FACTOR = {}\ndef scaled(labels, *, factor=FACTOR):\n    return labels * factor",
+        "FACTOR = {}\ndef scaled(labels):\n    return (lambda values: values * FACTOR)(labels)",
+        "def scaled(labels):\n    return labels * {}",
+    ],
+)
+def test_whatever_plain_data_a_function_depends_on_makes_its_maps_anew(tmp_path, monkeypatch, text):
     found = []
-    for factor in (2, 30):  # of other lengths, so that no stale byte code is loaded
-        module.write_text(f"def scaled(labels):\n    return labels * float({factor})\n")
-        sys.modules.pop("users_maps", None)
-        importlib.invalidate_caches()
-        linecache.checkcache()
-        cache = MapCache(tmp_path / "cache", importlib.import_module("users_maps").scaled)
-        found.append(cache(LABELS).max())
-    assert found == [2 * LABELS.max(), 30 * LABELS.max()]
+    for factor in (2.0, 3.0):
+        scaled = users_module(tmp_path, monkeypatch, text.format(factor)).scaled
+        found.append(MapCache(tmp_path / "cache", scaled)(LABELS).max())
+    assert found == [2 * LABELS.max(), 3 * LABELS.max()]
+
+
+def test_a_file_that_was_edited_since_its_function_was_read_has_another_key(tmp_path, monkeypatch):
+    text = "def scaled(labels):\n    return labels * {}\n"
+    old = users_module(tmp_path, monkeypatch, text.format(2.0)).scaled
+    (tmp_path / "users_maps.py").write_text(text.format(30.0))
+    cache = MapCache(tmp_path / "cache", old)
+    assert cache(LABELS).max() == 2 * LABELS.max()
+    new = users_module(tmp_path, monkeypatch, text.format(30.0)).scaled
+    assert MapCache(tmp_path / "cache", new)(LABELS).max() == 30 * LABELS.max()
+
+
+def test_another_process_keys_the_function_that_it_has(tmp_path, monkeypatch):
+    text = "def scaled(labels):\n    return labels * {}\n"
+    sent = pickle.dumps(
+        MapCache(tmp_path / "cache", users_module(tmp_path, monkeypatch, text.format(2.0)).scaled)
+    )
+    users_module(tmp_path, monkeypatch, text.format(30.0))
+    there = pickle.loads(sent)
+    assert there(LABELS).max() == 30 * LABELS.max()
+    back = users_module(tmp_path, monkeypatch, text.format(2.0)).scaled
+    assert MapCache(tmp_path / "cache", back)(LABELS).max() == 2 * LABELS.max()
+
+
+def with_a_default_that_is_no_data(labels, measure=np.sqrt):
+    return measure(labels)
+
+
+def test_a_default_that_is_no_data_is_refused(tmp_path):
+    with pytest.raises(
+        ArgumentError, match=r"`function` must have plain data as defaults .*, got measure=<ufunc 'sqrt'>"
+    ):
+        MapCache(tmp_path, with_a_default_that_is_no_data)
+
+
+def test_keys_of_options_that_json_would_turn_into_words_are_refused(tmp_path):
+    with pytest.raises(ArgumentError, match=r"`options` must be plain data .*, got factor=\{1: 2\}"):
+        MapCache(tmp_path, labels_as_floats, factor={1: 2})
+
+
+@pytest.mark.parametrize(
+    ("values", "came"),
+    [
+        (np.ma.masked_array([1.0], [True]), "a masked array"),
+        (np.array([None]), r"object \(1,\)"),
+        (np.zeros((0, 3)), r"float64 \(0, 3\)"),
+        (None, r"object \(\)"),
+    ],
+)
+def test_what_no_file_can_hold_whole_is_refused(tmp_path, monkeypatch, values, came):
+    cache = make(tmp_path)
+    monkeypatch.setattr(cache, "function", lambda labels, **_: values)
+    with pytest.raises(
+        ArgumentError, match=f"`function` must return a plain array of numbers, .*, got {came}"
+    ):
+        cache(LABELS)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_function_without_source_is_refused(tmp_path):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
+import io
 import json
+import os
+import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +18,10 @@ from numpy.typing import NDArray
 from objectwise.atomic import replaced_file
 from objectwise.checks import check_options
 from objectwise.errors import ArgumentError, VolumeError
+from objectwise.maps.cache_key import check_function, made_by, without_partial
 from objectwise.maps.class_labels import as_array
 
-FORMAT = 1  # of what a file promises: raise it when a map's definition changes
+_whole: dict[str, tuple[int, ...]] = {}  # files whose checksum this process has seen, and their state then
 
 
 class MapCache:
@@ -26,25 +30,26 @@ class MapCache:
     Call it like the map function: `cache(labels)`. A file is found by the content of the labels and by the
     options, never by a name or a date: changed labels get another file. Files are complete or not there, so
     the workers of a loader and several runs can share a folder. They are `.npy` files: `numpy.load` reads
-    them too.
+    them too. Each holds a checksum, which a process compares when it first reads the file.
 
     Parameters
     ----------
     folder : path
         Made when the first map is written.
     function
-        A map function of `objectwise.maps`, or another named function of labels that returns one array. What
-        it does must depend on labels and options alone: a method, whose object holds more, is refused. A
-        function of yours is known by its source text: edit it, and maps are made anew; what it calls is not
-        looked at.
+        A map function of `objectwise.maps`, or another function of labels that returns one array, defined by
+        name in a module, or a partial of one. What it does must depend on its arguments and its module alone:
+        methods, lambdas, nested and decorated functions, which may hold more, are refused. A function of
+        yours is known by its text and code, its defaults and the plain data of its module that it names:
+        edit them, and maps are made anew; functions that it calls are not looked at.
     **options
         Its keyword arguments, of plain data: `n_classes`, `spacing`, ...
 
     Raises
     ------
     ArgumentError
-        If the function has no name or no source text, or an option is not one of its or not plain data; when
-        called, whatever the function raises.
+        If the function is another or has no source text, or an option is not one of its or not plain data;
+        when called, whatever the function raises.
     VolumeError
         When called, if a file is damaged, or holds the map of other labels or options.
 
@@ -61,18 +66,16 @@ class MapCache:
     """
 
     def __init__(self, folder: str | Path, function: Callable[..., Any], **options: Any) -> None:
-        name = getattr(function, "__qualname__", "<unnamed>")
-        if "<" in name or hasattr(function, "__self__"):  # nor a method: its object holds options too
-            raise ArgumentError(f"`function` must be defined by name in a module, got {function!r}")
-        check_options(options, function)
+        plain, options = without_partial(function, options)
+        self.function: Callable[..., Any] = check_function(plain)
+        check_options(options, self.function)
         self.folder = Path(folder)
-        self.function = function
         self.options = options
-        try:
-            plain = json.dumps(options, sort_keys=True, default=_plain)
-        except TypeError as error:
-            raise ArgumentError(f"`options` must be plain data, got {options!r}") from error
-        self._made_by = f"{FORMAT} {function.__module__}.{name} {plain}{_source(function)}"
+        self._made_by = made_by(self.function, options)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be made anew in another process, whose function may be of another text."""
+        return partial(type(self), self.folder, self.function, **self.options), ()
 
     def __call__(self, labels: Any) -> Any:
         """Return the map of labels, in their framework, from disk if it is there.
@@ -84,7 +87,7 @@ class MapCache:
         facts = self._facts(array)
         path = self._path(facts)
         if not path.exists():
-            _write(path, np.asarray(self.function(array, **self.options)), facts)
+            _write(path, _checked(self.function(array, **self.options)), facts)
         return into_framework(_read(path, facts))
 
     def path(self, labels: Any) -> Path:
@@ -110,22 +113,39 @@ class MapCache:
         return {"made_by": self._made_by, "labels": labels_digest(labels), "shape": list(labels.shape)}
 
 
-def _source(function: Callable[..., Any]) -> str:
-    """Return the digest of a user's function; ours are known by name and `FORMAT`."""
-    if function.__module__.startswith("objectwise."):
-        return ""
-    try:
-        text = inspect.getsource(function)
-    except (OSError, TypeError) as error:
-        raise ArgumentError(f"`function` must have its source in a file, got {function!r}") from error
-    return f" {hashlib.sha256(text.encode()).hexdigest()}"
+def _checked(values: object) -> NDArray[Any]:
+    """Return what a map function has returned, if a file can hold all of it."""
+    array = np.asarray(values)
+    if isinstance(values, np.ma.MaskedArray) or array.dtype.kind not in "biufc" or array.size == 0:
+        came = "a masked array" if isinstance(values, np.ma.MaskedArray) else f"{array.dtype} {array.shape}"
+        raise ArgumentError(f"`function` must return a plain array of numbers, not empty, got {came}")
+    return array
 
 
 def _write(path: Path, values: NDArray[Any], facts: dict[str, Any]) -> None:
-    with replaced_file(path) as partial, partial.open("wb") as file:
+    with replaced_file(path) as partial_file, partial_file.open("w+b") as file:
         np.save(file, values, allow_pickle=False)
+        end = file.tell()
         # Behind the map, where NumPy does not look: a renamed file is still known for what it is.
-        np.save(file, np.frombuffer(json.dumps(facts).encode(), np.uint8), allow_pickle=False)
+        file.write(_footer({**facts, "crc32": _checksum(file, end, facts)}))
+
+
+def _footer(facts: dict[str, Any]) -> bytes:
+    footer = io.BytesIO()
+    np.save(footer, np.frombuffer(json.dumps(facts).encode(), np.uint8), allow_pickle=False)
+    return footer.getvalue()
+
+
+def _checksum(file: BinaryIO, end: int, facts: dict[str, Any]) -> int:
+    """Return the checksum of facts and of a file up to `end`, where it is left, without a copy of the map."""
+    file.seek(0)
+    checksum, buffer = zlib.crc32(json.dumps(facts).encode()), memoryview(bytearray(1 << 20))
+    while file.tell() < end:
+        n = file.readinto(buffer[: end - file.tell()])  # type: ignore[attr-defined]
+        if not n:
+            raise EOFError(f"{file.tell()} bytes of {end}")
+        checksum = zlib.crc32(buffer[:n], checksum)
+    return checksum
 
 
 def labels_digest(labels: NDArray[Any]) -> str:
@@ -151,11 +171,13 @@ def _read(path: Path, expected: dict[str, Any]) -> NDArray[Any]:
     try:
         values = np.load(path, mmap_mode="c", allow_pickle=False)
         with path.open("rb") as file:
-            file.seek(values.offset + values.nbytes)
-            facts = json.loads(np.load(file, allow_pickle=False).tobytes())
+            end = file.seek(values.offset + values.nbytes)
+            footer = file.read()
+            facts = json.loads(np.load(io.BytesIO(footer), allow_pickle=False).tobytes())
+            _check_whole(file, end, footer, facts)
     except FileNotFoundError as error:
         raise VolumeError(f"{path} must be a map, got no file; call the cache to make it") from error
-    except (OSError, ValueError, AttributeError, EOFError) as error:
+    except Exception as error:  # a damaged header meets NumPy's parser, which has errors of many kinds
         raise VolumeError(f"{path} must be a whole map, got a damaged file ({error}); delete it") from error
     for key, what in (("shape", "labels of shape"), ("labels", "labels"), ("made_by", "")):
         if facts.get(key) != expected[key]:
@@ -166,7 +188,17 @@ def _read(path: Path, expected: dict[str, Any]) -> NDArray[Any]:
     return np.asarray(values)
 
 
-def _plain(value: object) -> Any:
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    raise TypeError(type(value).__name__)
+def _check_whole(file: BinaryIO, end: int, footer: bytes, facts: dict[str, Any]) -> None:
+    """Require the checksum of a file; one that has not changed since this process did so passes at once.
+
+    Mapped and known, a map costs nothing until it is used; its checksum costs more than reading the image.
+    """
+    status = os.fstat(file.fileno())
+    state = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    if _whole.get(file.name) == state:
+        return
+    rest = {name: fact for name, fact in facts.items() if name != "crc32"}
+    # The footer's own bytes too: a header may be spelt in more ways than one.
+    if footer != _footer(facts) or _checksum(file, end, rest) != facts.get("crc32"):
+        raise ValueError("its checksum is another")
+    _whole[file.name] = state
