@@ -31,7 +31,7 @@ from objectwise.kernels import maximin_tree as kernel
 from objectwise.kernels.edge_lists import edges_to_sort
 from objectwise.kernels.edge_order import order_keys, sort_by_key
 from objectwise.kernels.edges import voxel_steps
-from objectwise.kernels.scattered import values_at
+from objectwise.kernels.random_access import values_at
 
 OFFSETS = Neighborhood.nearest(3)
 OURS, OURS_AS_HIGRA = "objectwise, maximin_tree", "objectwise, maximin_tree and ultrametric"

@@ -16,7 +16,7 @@ from objectwise.graph.pair_curve import PairCurve, pair_curve_of
 from objectwise.kernels import maximin_tree as kernel
 from objectwise.kernels.edge_lists import most_voxels
 from objectwise.kernels.edge_order import order_keys
-from objectwise.kernels.scattered import values_at
+from objectwise.kernels.random_access import values_at
 
 
 class BinaryPartitionTree(NamedTuple):

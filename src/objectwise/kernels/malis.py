@@ -29,7 +29,7 @@ from objectwise.kernels.label_pairs import (
     no_histograms,
 )
 from objectwise.kernels.prefetch import AHEAD, prefetch
-from objectwise.kernels.scattered import scaled_at
+from objectwise.kernels.random_access import scaled_at
 from objectwise.kernels.union_find import contract, find, join
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from objectwise.kernels.scattered import add_at, values_at
+from objectwise.kernels.random_access import add_at, values_at
 
 
 def values_of_edges(values: Tensor, edges: Tensor) -> Tensor:

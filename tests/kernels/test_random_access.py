@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from objectwise.kernels.scattered import add_at, scaled_at, values_at
+from objectwise.kernels.random_access import add_at, scaled_at, values_at
 
 
 @given(places=npst.arrays(np.int64, st.integers(0, 60), elements=st.integers(0, 19)))
