@@ -27,11 +27,19 @@ from numpy.typing import NDArray
 import harness
 from harness import RESULTS, environment, memory_kept, peak_memory_mib, publish, seconds_of
 from objectwise.graph import Neighborhood, affinities_from_labels, known_edges
-from objectwise.kernels import malis as kernel
 from objectwise.kernels.cycles import settle_cycles
-from objectwise.kernels.edge_lists import list_edges
-from objectwise.kernels.edge_order import order_keys, sort_by_key
+from objectwise.kernels.edge_counts import dense
+from objectwise.kernels.edge_lists import edge_states, list_edges
+from objectwise.kernels.edge_order import order_keys, sort_between
 from objectwise.kernels.edges import voxel_steps
+from objectwise.kernels.malis import merges_over, words_over
+from objectwise.kernels.malis_between import (
+    connected_pieces,
+    count_between,
+    drop_joined,
+    labelled_singletons,
+)
+from objectwise.kernels.malis_within import count_within
 from objectwise.maps import malis_pair_counts
 
 OFFSETS = Neighborhood.nearest(3)
@@ -258,11 +266,17 @@ def phases(data: Tissue) -> dict[str, float]:
         totals.setdefault(name, []).append((time.perf_counter() - start) * 1e3)
         return result
 
+    def across_objects(across: NDArray[np.uint64], parents: NDArray[np.int32]) -> Any:
+        members, pieces = connected_pieces(parents, flat)
+        across = drop_joined(across, steps, members)
+        order, spare = sort_between(across, np.empty_like(across))
+        return count_between(order, steps, members, pieces, merges_over(order, spare))[1]
+
     for _ in range(REPEATS + 1):
         keys = timed("keys: bits of the floats, turned to sort", lambda: order_keys(data.affinities))
         states = timed(
             "split: which edges exist, which lie within an object",
-            lambda: kernel.edge_states(labels, offsets),
+            lambda: edge_states(labels, offsets),
         )
         timed(
             "settle: drop the weakest edge of every cycle of four",
@@ -272,21 +286,23 @@ def phases(data: Tissue) -> dict[str, float]:
             "list: pack the edges that are left",
             lambda k=keys, s=states: list_edges(k.reshape(len(k), -1), s.reshape(len(s), -1)),
         )
-        del keys, states
-        pairs = np.empty(within.size, np.int64)
-        order = timed("order: radix sort of the edges within objects", lambda w=within: sort_by_key(w))
-        parents = kernel.labelled_singletons(flat)
+        del states
+        order, spare = timed(
+            "order: radix sort of the edges within objects",
+            lambda w=within, k=keys: sort_between(w, words_over(k, w.size)),
+        )
+        parents = labelled_singletons(flat)
         positive = timed(
             "forest, counts within objects",
-            lambda o=order, p=parents, n=pairs: kernel.counts_within(o, steps, p, n),
+            lambda o=order, s=spare, p=parents: count_within(o, steps, p, merges_over(o, s)),
         )
-        _, negative = timed(
+        negative = timed(
             "contraction, order, forest, counts across objects",
-            lambda a=across, p=parents: kernel.counts_between(a, steps, p, flat),
+            lambda a=across, p=parents: across_objects(a, p),
         )
         timed(
             "counts of all edges, from those of the forest",
-            lambda p=positive, n=negative: [kernel.dense(one, data.affinities.shape) for one in (p, n)],
+            lambda p=positive, n=negative: [dense(one, data.affinities.shape) for one in (p, n)],
         )
     return {name: min(values[1:]) for name, values in totals.items()}
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
+from objectwise.kernels.malis_reference import edges_of, merges
 
-def edges_of(shape, offsets) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]]:
-    """Yield (edge, voxel, other voxel) of each edge inside the volume, in edge-index order."""
-    for channel, offset in enumerate(np.asarray(offsets).tolist()):
-        for voxel in np.ndindex(*shape):
-            other = tuple(v + o for v, o in zip(voxel, offset, strict=True))
-            if all(0 <= i < n for i, n in zip(other, shape, strict=True)):
-                yield (channel, *voxel), voxel, other
+__all__ = [
+    "affinities",
+    "components",
+    "edges_of",
+    "maximin_edges",
+    "merges",
+    "pair_statistics",
+    "widest_paths",
+]
 
 
 def affinities(labels, offsets):
@@ -43,20 +44,6 @@ def components(shape, joined_edges):
                 labels[here] = n_components
                 stack += neighbours[here]
     return labels
-
-
-def merges(order, shape):
-    """Kruskal with explicit sets: yield each edge of `order` that joins two sets, with the two sets.
-
-    `order` holds (edge, voxel, other voxel) as `edges_of` yields them, strongest first.
-    """
-    sets = {voxel: frozenset([voxel]) for voxel in np.ndindex(*shape)}
-    for edge, u, v in order:
-        if sets[u] is not sets[v]:
-            yield edge, (sets[u], sets[v])
-            union = sets[u] | sets[v]
-            for voxel in union:
-                sets[voxel] = union
 
 
 def widest_paths(n, edges):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from objectwise.kernels.cycles import EXISTS, FIRST, settle_cycles
 from objectwise.kernels.edge_order import KEY_BITS
 from objectwise.kernels.edges import first_inside, stop_inside
+from objectwise.kernels.union_find import find, join
 
 MOST_VOXELS = 2**31 - 1
 """The sizes of sets are int32."""
@@ -113,3 +114,14 @@ def edge_ends(word: int, bits: int, steps: NDArray[np.int64]) -> tuple[int, int,
     payload = np.int64(word & np.uint64(2**KEY_BITS - 1))
     channel, voxel = payload & ((1 << bits) - 1), payload >> bits
     return channel, voxel, voxel + steps[channel]
+
+
+@njit(cache=True, nogil=True)
+def join_ends(words: NDArray[np.uint64], steps: NDArray[np.int64], parents: NDArray[np.int32]) -> None:
+    """Join the two ends of every edge in a union-find, in any order."""
+    bits = channel_bits(len(steps))
+    for word in words:
+        _, voxel, other = edge_ends(word, bits, steps)
+        u, v = find(parents, voxel), find(parents, other)
+        if u != v:
+            join(parents, u, v)

@@ -20,9 +20,9 @@ from objectwise.graph import Offsets, offsets_array
 from objectwise.graph.axes import as_channels, as_steps, as_volume
 from objectwise.kernels import malis
 from objectwise.kernels.cycles import FIRST
+from objectwise.kernels.edge_counts import EdgeCounts, dense
 from objectwise.kernels.edge_lists import edge_states, most_voxels
 from objectwise.kernels.edge_order import order_keys
-from objectwise.kernels.malis import EdgeCounts
 
 
 class PairCounts(NamedTuple):
@@ -104,7 +104,7 @@ def malis_pair_counts(
     positive, negative = edge_pair_counts(
         affinities, labels, offsets, constrained=constrained, edge_mask=edge_mask, unlabelled=unlabelled
     )
-    return PairCounts(malis.dense(positive, affinities.shape), malis.dense(negative, affinities.shape))
+    return PairCounts(dense(positive, affinities.shape), dense(negative, affinities.shape))
 
 
 def edge_pair_counts(
@@ -183,7 +183,7 @@ def _without_pairs_inside(
     """Take away the pairs of unlabelled voxels on the one forest; if they belong together is unknown."""
     keys = as_channels(order_keys(affinities))
     inside, _ = malis.unconstrained_counts(keys, as_volume(unlabelled.view(np.uint8)), steps)
-    pairs = counts.pairs - malis.dense(inside, affinities.shape).reshape(-1)[counts.edges].view(np.int64)
+    pairs = counts.pairs - dense(inside, affinities.shape).reshape(-1)[counts.edges].view(np.int64)
     return EdgeCounts(counts.edges[pairs > 0], pairs[pairs > 0])
 
 

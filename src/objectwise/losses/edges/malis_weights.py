@@ -11,7 +11,7 @@ from torch import Tensor
 
 from objectwise.checks import check_choice, check_labels, check_unlabelled
 from objectwise.graph import Offsets
-from objectwise.kernels.malis import EdgeCounts
+from objectwise.kernels.edge_counts import EdgeCounts
 from objectwise.kernels.random_access import scaled_at
 from objectwise.losses.inputs import check_edge_prediction, check_masks, on_device, on_host, values_of
 from objectwise.maps.malis import edge_pair_counts
