@@ -128,10 +128,17 @@ def test_masks_reach_all_terms_that_take_them_and_no_others(method):
         assert set(recorder.given.values()) == {None}
 
 
+class Blind(torch.nn.Module):
+    """A loss that takes no masks."""
+
+    def forward(self, prediction, target):
+        return prediction.mean()
+
+
 def test_masks_reach_the_terms_of_a_compound_in_a_compound():
     logits, labels = example()
     inner, other = EdgeRecorder(), EdgeRecorder()
-    loss = CombinedLoss([CombinedLoss([inner]), CombinedLoss([SoftDiceLoss()]), other])
+    loss = CombinedLoss([CombinedLoss([inner]), CombinedLoss([Blind()]), other])
     loss(logits, labels, edge_mask=MASKS["edge_mask"])
     assert inner.given["edge_mask"] is other.given["edge_mask"] is MASKS["edge_mask"]
     with pytest.raises(ArgumentError, match="`ignore` must be None where no loss takes it, got a mask"):
@@ -158,9 +165,9 @@ def test_an_unknown_edge_has_no_gradient_in_a_compound():
 def test_a_mask_that_no_term_takes_is_an_error(argument, weights):
     logits, labels = example()
     with pytest.raises(ArgumentError, match=f"`{argument}` must be None where no loss takes it, got a mask"):
-        compound(weights)(logits, labels, **{argument: labels == 1})
+        CombinedLoss([Blind(), Blind()], weights)(logits, labels, **{argument: labels == 1})
     with pytest.raises(ArgumentError, match=f"`{argument}` must be None where no loss takes it, got a mask"):
-        compound(weights).terms(logits, labels, **{argument: labels == 1})
+        CombinedLoss([Blind(), Blind()], weights).terms(logits, labels, **{argument: labels == 1})
 
 
 def test_weights_that_leave_no_term_are_refused_at_their_position():

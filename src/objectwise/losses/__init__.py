@@ -1,8 +1,10 @@
 """One loss a file: a function, and a module that only holds options."""
 
+from objectwise.losses.classes.binary import BinaryCrossEntropyLoss, BinaryFocalLoss, binary_focal_loss
 from objectwise.losses.classes.channels import ClassChannels
 from objectwise.losses.classes.cross_entropy import SoftmaxCrossEntropyLoss, softmax_cross_entropy_loss
 from objectwise.losses.classes.dice import SoftDiceLoss, soft_dice_loss
+from objectwise.losses.classes.dice_cross_entropy import DiceCrossEntropyLoss
 from objectwise.losses.classes.focal import SoftmaxFocalLoss, softmax_focal_loss
 from objectwise.losses.combined import CombinedLoss
 from objectwise.losses.edges.bce import AffinityBCELoss, affinity_bce_loss
@@ -24,12 +26,15 @@ from objectwise.losses.schedules import Constant, Equal, Gradual, WeightSchedule
 __all__ = [
     "ActiveContourLoss",
     "AffinityBCELoss",
+    "BinaryCrossEntropyLoss",
+    "BinaryFocalLoss",
     "BlobLoss",
     "BoundaryLoss",
     "CCDiceLoss",
     "ClassChannels",
     "CombinedLoss",
     "Constant",
+    "DiceCrossEntropyLoss",
     "Equal",
     "Gradual",
     "HausdorffDTLoss",
@@ -47,6 +52,7 @@ __all__ = [
     "SoftmaxFocalLoss",
     "WeightSchedule",
     "affinity_bce_loss",
+    "binary_focal_loss",
     "hausdorff_dt_loss",
     "malis_loss",
     "malis_weights",

@@ -101,6 +101,11 @@ class ClassChannels:
         """Return log-probabilities of all channels, float32 or float64; checks as in `probabilities`."""
         return torch.log_softmax(_readable(prediction, known), 1)
 
+    def logits(self, prediction: Tensor, known: Tensor | None) -> Tensor:
+        """Return the loss's channels of a prediction as they are; checks as in `probabilities`."""
+        values: Tensor = _readable(prediction, known, first=self.first)
+        return values
+
     def check_prediction(self, prediction: Tensor) -> None:
         """Require (n, c, *spatial) floats, of as many channels as the options need."""
         check_tensor(prediction, name="prediction")
@@ -119,8 +124,12 @@ class ClassChannels:
         if prediction.shape[1] == 1 and not self.include_background:
             raise ArgumentError("`include_background` must be True for a single channel, got False")
 
-    def target(self, target: Tensor, prediction: Tensor) -> Target:
-        """Check a target against the prediction and return it with both axes in front."""
+    def target(self, target: Tensor, prediction: Tensor, ignore: Tensor | None = None) -> Target:
+        """Check a target against the prediction and return it with both axes in front.
+
+        `ignore`, (n, *spatial), (n, 1, *spatial) or (n, c, *spatial) bool, is True where the truth is
+        unknown: a voxel that is unknown in one channel is left out of all.
+        """
         check_tensor(target, name="target")
         n, channels, *spatial = prediction.shape
         indices = self.to_onehot_y and channels > 1
@@ -149,7 +158,20 @@ class ClassChannels:
         known = None if self.ignore_label is None else _differs(target, self.ignore_label)
         if target.dtype in WITHOUT_ORDER:
             target = target.long()
-        return Target(target, known, channels if indices else None)
+        if ignore is None:
+            return Target(target, known, channels if indices else None, self.ignore_label)
+        inside = _known(ignore, prediction)
+        known = inside if known is None else known & inside
+        # Another number than any class: what the maps take for unknown.
+        unknown = channels if indices else 0
+        if indices and unknown > torch.iinfo(target.dtype).max:
+            target = target.long()
+        return Target(
+            target.masked_fill(~known, unknown),
+            known,
+            channels if indices else None,
+            unknown if indices else None,
+        )
 
     def reduce(self, sums: Tensor, counts: Tensor | float) -> Tensor:
         """Return the loss from sums over the voxels of each sample and class, (n, c), and voxel counts.
@@ -186,6 +208,8 @@ class Target(NamedTuple):
     """(n, 1, *spatial) bool, None where every voxel is known."""
     n_classes: int | None
     """How many classes the indices are of; None for one-hot."""
+    ignore_label: int | None = None
+    """The index that unknown voxels have, if any do; a one-hot target has them in no class."""
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # it looks at values
     def check_range(self) -> None:
@@ -240,6 +264,28 @@ def _kept(activated: Tensor, values: Tensor) -> Tensor:
             f"`other_act` must keep the shape {tuple(values.shape)}, got {tuple(activated.shape)}"
         )
     return activated
+
+
+def _known(ignore: Tensor, prediction: Tensor) -> Tensor:
+    """Return where the truth is known, (n, 1, *spatial)."""
+    check_tensor(ignore, name="ignore")
+    if ignore.dtype != torch.bool:
+        raise DtypeError(
+            f"`ignore` must be a bool tensor, True where the truth is unknown, got {ignore.dtype}"
+        )
+    n, channels, *spatial = prediction.shape
+    if tuple(ignore.shape) == (n, *spatial):
+        ignore = ignore.unsqueeze(1)
+    if tuple(ignore.shape) not in ((n, 1, *spatial), (n, channels, *spatial)):
+        raise ShapeError(
+            f"`ignore` must have shape {(n, *spatial)}, {(n, 1, *spatial)} or {(n, channels, *spatial)}, "
+            f"got {tuple(ignore.shape)}"
+        )
+    if ignore.device != prediction.device:
+        raise DeviceError(
+            f"`ignore` must be on the device of `prediction` ({prediction.device}), got {ignore.device}"
+        )
+    return ~ignore.any(1, keepdim=True)
 
 
 def _differs(target: Tensor, label: int) -> Tensor:

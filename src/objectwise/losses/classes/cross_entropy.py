@@ -10,14 +10,18 @@ from objectwise.losses.classes.module import ClassLoss
 
 
 def softmax_cross_entropy_loss(
-    prediction: Tensor, target: Tensor, *, channels: ClassChannels | None = None
+    prediction: Tensor,
+    target: Tensor,
+    *,
+    ignore: Tensor | None = None,
+    channels: ClassChannels | None = None,
 ) -> Tensor:
     """Return the mean over voxels of -log p, of the probability p of the true class.
 
     Parameters, result and errors as in `softmax_focal_loss`, whose loss this is with gamma 0. Unlike in
     PyTorch, targets may have a channel axis, and the mean is over the known voxels of each sample first.
     """
-    return softmax_focal_loss(prediction, target, gamma=0.0, channels=channels)
+    return softmax_focal_loss(prediction, target, ignore=ignore, gamma=0.0, channels=channels)
 
 
 class SoftmaxCrossEntropyLoss(ClassLoss):
@@ -27,6 +31,6 @@ class SoftmaxCrossEntropyLoss(ClassLoss):
         super().__init__(**options)  # type: ignore[arg-type]
         check_softmax(self.channels)
 
-    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+    def forward(self, prediction: Tensor, target: Tensor, *, ignore: Tensor | None = None) -> Tensor:
         """Return the loss of `prediction` (n, c, *spatial) against `target`."""
-        return softmax_cross_entropy_loss(prediction, target, channels=self.channels)
+        return softmax_cross_entropy_loss(prediction, target, ignore=ignore, channels=self.channels)

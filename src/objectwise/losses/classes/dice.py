@@ -13,7 +13,12 @@ from objectwise.losses.classes.module import ClassLoss
 
 
 def soft_dice_loss(
-    prediction: Tensor, target: Tensor, *, smooth: float = 1e-6, channels: ClassChannels | None = None
+    prediction: Tensor,
+    target: Tensor,
+    *,
+    ignore: Tensor | None = None,
+    smooth: float = 1e-6,
+    channels: ClassChannels | None = None,
 ) -> Tensor:
     """Return 1 - the mean over samples and classes of 2 sum(p y) / (sum(p + y) + smooth).
 
@@ -22,6 +27,8 @@ def soft_dice_loss(
     prediction : (n, c, *spatial) float, any device
         Logits, as `channels` says. The loss is float32 (float64 for float64), also under autocast.
     target : (n, 1, *spatial) or (n, *spatial) integer classes, or one-hot (n, c, *spatial)
+    ignore : (n, *spatial), (n, 1, *spatial) or (n, c, *spatial) bool, optional
+        True where the truth is unknown: what stands there, in target and prediction, has no effect.
     smooth : float, positive
         1e-6 in the denominator, as in Valverde and Tohka: a class that is absent and not predicted scores 0.
     channels : ClassChannels
@@ -46,7 +53,7 @@ def soft_dice_loss(
     channels.check()
     _check_smooth(smooth)
     channels.check_prediction(prediction)
-    checked = channels.target(target, prediction)
+    checked = channels.target(target, prediction, ignore)
     checked.check_range()
     with torch.autocast(prediction.device.type, enabled=False):
         probabilities = channels.probabilities(prediction, checked.known)
@@ -79,9 +86,9 @@ class SoftDiceLoss(ClassLoss):
         _check_smooth(smooth)
         self.smooth = smooth
 
-    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+    def forward(self, prediction: Tensor, target: Tensor, *, ignore: Tensor | None = None) -> Tensor:
         """Return the loss of `prediction` (n, c, *spatial) against `target`."""
-        return soft_dice_loss(prediction, target, smooth=self.smooth, channels=self.channels)
+        return soft_dice_loss(prediction, target, ignore=ignore, smooth=self.smooth, channels=self.channels)
 
     def extra_repr(self) -> str:
         """Show the options."""

@@ -14,15 +14,25 @@ from objectwise.losses.classes.module import ClassLoss
 
 
 def softmax_focal_loss(
-    prediction: Tensor, target: Tensor, *, gamma: float = 2.0, channels: ClassChannels | None = None
+    prediction: Tensor,
+    target: Tensor,
+    *,
+    ignore: Tensor | None = None,
+    gamma: float = 2.0,
+    channels: ClassChannels | None = None,
 ) -> Tensor:
-    """Return the mean over voxels of -(1 - p)^gamma log p, of the probability p of the true class.
+    """Return the mean over voxels of -(1 - p)^gamma log p, of the probability p of what is true.
+
+    With a softmax that is the true class. With `sigmoid` each channel is a structure of its own, which a
+    voxel has or not: the mean is over voxels and structures.
 
     Parameters
     ----------
     prediction : (n, c, *spatial) float, any device
         Logits; the loss is float32 (float64 for float64), also under autocast.
     target : (n, 1, *spatial) or (n, *spatial) integer classes, or one-hot (n, c, *spatial)
+    ignore : (n, *spatial), (n, 1, *spatial) or (n, c, *spatial) bool, optional
+        True where the truth is unknown: what stands there, in target and prediction, has no effect.
     gamma : float, not negative
         0 is cross-entropy; 2 is the choice of Lin et al.
     channels : ClassChannels
@@ -32,7 +42,8 @@ def softmax_focal_loss(
     Returns
     -------
     Tensor
-        Scalar, or (n, 1, 1, ...) with reduction "none". A sample of which nothing is known is left out.
+        Scalar, or (n, 1, 1, ...) with reduction "none". A sample of which
+        nothing is known is left out.
 
     Raises
     ------
@@ -47,13 +58,13 @@ def softmax_focal_loss(
     check_softmax(channels)
     check_positive(gamma, name="gamma", or_zero=True)
     channels.check_prediction(prediction)
-    checked = channels.target(target, prediction)
+    checked = channels.target(target, prediction, ignore)
     checked.check_range()
     with torch.autocast(prediction.device.type, enabled=False):
         logs = channels.log_softmax(prediction, checked.known)
         true_logs, counts = true_logarithms(logs, checked, channels)
-        sums = (_costs(true_logs, gamma) * counts).flatten(1).sum(1, keepdim=True)
-        loss = channels.reduce(sums, checked.known_counts(logs.dtype))
+        sums = (focal_costs(true_logs, gamma) * counts).flatten(1).sum(1, keepdim=True)
+        loss = channels.reduce(sums, checked.known_counts(sums.dtype))
         return loss if loss.ndim == 0 else as_broadcastable(loss, prediction.ndim)
 
 
@@ -74,9 +85,9 @@ class SoftmaxFocalLoss(ClassLoss):
         check_positive(gamma, name="gamma", or_zero=True)
         self.gamma = gamma
 
-    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+    def forward(self, prediction: Tensor, target: Tensor, *, ignore: Tensor | None = None) -> Tensor:
         """Return the loss of `prediction` (n, c, *spatial) against `target`."""
-        return softmax_focal_loss(prediction, target, gamma=self.gamma, channels=self.channels)
+        return softmax_focal_loss(prediction, target, ignore=ignore, gamma=self.gamma, channels=self.channels)
 
     def extra_repr(self) -> str:
         """Show the options."""
@@ -90,7 +101,7 @@ def check_softmax(channels: ClassChannels) -> None:
         raise ArgumentError("`softmax` must be the activation of this loss, got another")
 
 
-def _costs(logs: Tensor, gamma: float) -> Tensor:
+def focal_costs(logs: Tensor, gamma: float) -> Tensor:
     """Return -(1 - p)^gamma log p."""
     if gamma == 0:
         return -logs

@@ -35,19 +35,24 @@ class ActiveContourLoss(RegionWiseLoss):
         self.length_weight = length_weight
 
     def forward(
-        self, prediction: Tensor, target: Tensor | None = None, *, weight_map: Tensor | None = None
+        self,
+        prediction: Tensor,
+        target: Tensor | None = None,
+        *,
+        weight_map: Tensor | None = None,
+        ignore: Tensor | None = None,
     ) -> Tensor:
         """Return the loss of `prediction` (n, c, *spatial) against `target`, or with a map made before."""
-        region = super().forward(prediction, target, weight_map=weight_map)
+        region = super().forward(prediction, target, weight_map=weight_map, ignore=ignore)
         if self.length_weight == 0:
             return region
-        return region + self.length_weight * self._length(prediction, target)
+        return region + self.length_weight * self._length(prediction, target, ignore)
 
-    def _length(self, prediction: Tensor, target: Tensor | None) -> Tensor:
+    def _length(self, prediction: Tensor, target: Tensor | None, ignore: Tensor | None) -> Tensor:
         channels = self.channels
         checked = None
-        if channels.ignore_label is not None and target is not None:
-            checked = channels.target(target, prediction)
+        if (channels.ignore_label is not None or ignore is not None) and target is not None:
+            checked = channels.target(target, prediction, ignore)
         known = None if checked is None else checked.known
         with torch.autocast(prediction.device.type, enabled=False):
             lengths = _gradient_lengths(channels.probabilities(prediction, known), known)

@@ -22,6 +22,7 @@ def hausdorff_dt_loss(
     *,
     alpha: float = 2.0,
     weight_map: Tensor | None = None,
+    ignore: Tensor | None = None,
     both_sides: bool = True,
     spacing: Sequence[float] | None = None,
     channels: ClassChannels | None = None,
@@ -39,6 +40,8 @@ def hausdorff_dt_loss(
         2 by default, as in Karimi and Salcudean.
     weight_map : (n, c, *spatial) float, optional
         `objectwise.maps.hausdorff_map` of the target, made before with the same `alpha` and `spacing`.
+    ignore : (n, *spatial), (n, 1, *spatial) or (n, c, *spatial) bool, optional
+        True where the truth is unknown: what stands there, in target and prediction, has no effect.
     both_sides : bool
         Without it the distances of the prediction, which change with every step and cannot be made before,
         are left out: the one-sided loss.
@@ -67,13 +70,13 @@ def hausdorff_dt_loss(
     channels.check()
     check_bool(both_sides, name="both_sides")
     channels.check_prediction(prediction)
-    checked = channels.target(target, prediction)
+    checked = channels.target(target, prediction, ignore)
     checked.check_range()
     sizes = None if spacing is None else check_spacing(spacing, ndim=prediction.ndim - 2)
     options: dict[str, Any] = {"alpha": alpha, "spacing": sizes}
     if weight_map is None:
         n_classes = checked.n_classes or prediction.shape[1]
-        weight_map = _map(checked.values, n_classes, ignore_label=channels.ignore_label, **options)
+        weight_map = _map(checked.values, n_classes, ignore_label=checked.ignore_label, **options)
     weights = checked_map(weight_map, prediction, channels, name="weight_map")
     with torch.autocast(prediction.device.type, enabled=False):
         probabilities = channels.probabilities(prediction, checked.known)
@@ -123,13 +126,21 @@ class HausdorffDTLoss(ClassLoss):
         self.both_sides = both_sides
         self.spacing = check_some_spacing(spacing)
 
-    def forward(self, prediction: Tensor, target: Tensor, *, weight_map: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        prediction: Tensor,
+        target: Tensor,
+        *,
+        weight_map: Tensor | None = None,
+        ignore: Tensor | None = None,
+    ) -> Tensor:
         """Return the loss of `prediction` (n, c, *spatial) against `target`."""
         return hausdorff_dt_loss(
             prediction,
             target,
             alpha=self.alpha,
             weight_map=weight_map,
+            ignore=ignore,
             both_sides=self.both_sides,
             spacing=self.spacing,
             channels=self.channels,

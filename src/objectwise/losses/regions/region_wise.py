@@ -73,6 +73,7 @@ def region_wise_loss(
     *,
     map: str | MapFunction = "rectified",  # noqa: A002  (the word of the paper)
     weight_map: Tensor | None = None,
+    ignore: Tensor | None = None,
     spacing: Sequence[float] | None = None,
     map_options: Mapping[str, Any] | None = None,
     channels: ClassChannels | None = None,
@@ -123,17 +124,19 @@ def region_wise_loss(
     channels = ClassChannels() if channels is None else channels
     channels.check()
     channels.check_prediction(prediction)
-    checked = None if target is None else channels.target(target, prediction)
+    checked = None if target is None else channels.target(target, prediction, ignore)
     choice = MapChoice(map, spacing, map_options or {})
     choice.function()
-    if checked is None and (weight_map is None or channels.ignore_label is not None):
-        raise ArgumentError("`target` must be given if weight_map is not or a label is ignored, got None")
+    if checked is None and (weight_map is None or channels.ignore_label is not None or ignore is not None):
+        raise ArgumentError(
+            "`target` must be given if weight_map is not or a label or a voxel is ignored, got None"
+        )
     name = "map" if weight_map is None else "weight_map"
     if weight_map is None:
         assert checked is not None
         checked.check_range()
         n_classes = checked.n_classes or prediction.shape[1]
-        weight_map = choice.of(checked.values, n_classes, channels.ignore_label)
+        weight_map = choice.of(checked.values, n_classes, checked.ignore_label)
     weights = checked_map(weight_map, prediction, channels, name=name)
     known = None if checked is None else checked.known
     with torch.autocast(prediction.device.type, enabled=False):
@@ -178,7 +181,12 @@ class RegionWiseLoss(ClassLoss):
         self.choice.check()
 
     def forward(
-        self, prediction: Tensor, target: Tensor | None = None, *, weight_map: Tensor | None = None
+        self,
+        prediction: Tensor,
+        target: Tensor | None = None,
+        *,
+        weight_map: Tensor | None = None,
+        ignore: Tensor | None = None,
     ) -> Tensor:
         """Return the loss of `prediction` (n, c, *spatial) against `target`, or with a map made before."""
         return region_wise_loss(
@@ -186,6 +194,7 @@ class RegionWiseLoss(ClassLoss):
             target,
             map=self.choice.map,
             weight_map=weight_map,
+            ignore=ignore,
             spacing=self.choice.spacing,
             map_options=self.choice.options,
             channels=self.channels,
