@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 
 import hypothesis.strategies as st
 import numpy as np
@@ -331,3 +332,44 @@ def test_bad_spacing_is_named(function, spacing, error, message):
 def test_bad_options_are_named(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("exponent", [-120, -83, -40, 40, 83, 120])
+@pytest.mark.parametrize("spacing", [(1.0, 1.0), (2.0, 0.5)])
+def test_the_unit_of_the_spacing_only_scales_distances(exponent, spacing):
+    labels = np.random.default_rng(0).integers(0, 3, (6, 7))
+    scaled = tuple(np.ldexp(spacing, exponent))
+    np.testing.assert_array_equal(
+        maps.rectified_region_wise_map(labels, 3, spacing=scaled),
+        maps.rectified_region_wise_map(labels, 3, spacing=spacing),
+    )
+    found = maps.signed_distance_map(labels, 3, spacing=scaled)
+    assert found.dtype == np.float32
+    expected = np.ldexp(maps.signed_distance_map(labels, 3, spacing=spacing), exponent)
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("spacing", [(1e-25, 1.0), (1.0, 1e-25)])
+def test_a_map_has_no_nan_where_an_axis_is_short(spacing):
+    labels = np.array([[0, 1, 0, 1, 1], [0, 1, 0, 1, 1]])
+    for turned, sizes in ((labels, spacing), (labels.T, spacing[::-1])):
+        assert np.isfinite(maps.region_wise_map(turned, 2, spacing=sizes)).all()
+
+
+@pytest.mark.parametrize(
+    ("make", "spacing", "message"),
+    [
+        (maps.signed_distance_map, (1e-39, 1), "give distances that float32 can hold, 1e-38 to 3e38, got"),
+        (maps.rectified_region_wise_map, (1, 2e38), "give distances that float32 can hold"),
+        (maps.hausdorff_map, (1e-20, 1e-20), "give distances to the power 2 that float32 can hold"),
+        (
+            partial(maps.hausdorff_map, alpha=100),
+            (1e25, 1e25),
+            "give distances to the power 100 that float32",
+        ),
+        (maps.signed_distance_map, (1e-35, 1), "not differ by more than about 1e30"),
+    ],
+)
+def test_a_spacing_whose_distances_float32_cannot_hold_is_refused(make, spacing, message):
+    with pytest.raises(ArgumentError, match=f"`spacing` must {message}"):
+        make(np.eye(3, dtype=int), 2, spacing=spacing)

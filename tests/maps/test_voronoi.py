@@ -81,6 +81,44 @@ def test_regions_are_right_with_an_odd_spacing(spacing):
     np.testing.assert_array_equal(regions[labels > 0], labels[labels > 0])
 
 
+ODD_SPACINGS = [
+    (1e-25, 1e-25, 1e-25),
+    (1e25, 1e25, 1e25),
+    (5e-324, 5e-324, 5e-324),
+    (1e308, 1e308, 1e308),
+    (1e-25, 2e-25, 1e-25),
+    (1.0, 1e-25, 1e-25),
+    (1e-25, 1.0, 1e-25),
+    (1e-25, 1e-25, 1.0),
+    (1e-15, 1.0, 1e15),
+]
+
+
+@pytest.mark.parametrize("spacing", ODD_SPACINGS)
+def test_regions_are_right_where_squares_of_the_spacing_do_not_fit(spacing):
+    labels = np.zeros((7, 9, 11), int)
+    rng = np.random.default_rng(0)
+    labels[tuple(rng.integers(0, labels.shape, (9, 3)).T)] = np.arange(1, 10)
+    distances = voronoi_distances(labels, np.divide(spacing, max(spacing)))
+    regions = voronoi_regions(labels, spacing)
+    own = np.choose(np.searchsorted(list(distances), regions), list(distances.values()))
+    np.testing.assert_allclose(own, np.min(list(distances.values()), axis=0), rtol=1e-6)
+
+
+@given(label_images, spacings, st.integers(-140, 140))
+def test_the_unit_of_the_spacing_does_not_matter(labels, spacing, exponent):
+    spacing = spacing[: labels.ndim]
+    scaled = np.ldexp(spacing, exponent)
+    np.testing.assert_array_equal(voronoi_regions(labels, scaled), voronoi_regions(labels, spacing))
+
+
+def test_a_spacing_whose_axes_no_number_compares_is_refused():
+    with pytest.raises(
+        ArgumentError, match=r"`spacing` must not differ by more than about 1e30 .*\(1e-50, 1"
+    ):
+        voronoi_regions(np.eye(4, dtype=int), (1e-50, 1.0))
+
+
 @given(label_images)
 def test_objects_keep_their_own_voxels(labels):
     np.testing.assert_array_equal(voronoi_regions(labels)[labels > 0], labels[labels > 0])

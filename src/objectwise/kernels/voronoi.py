@@ -93,9 +93,11 @@ def _lower_envelope(
         if k + 1 < n and begins[k + 1] < stop:
             stop = min(stop, max(start, np.int64(np.floor(begins[k + 1])) + 1))
         if not last:
-            height = constants[k] - vertex * vertex
+            own, height = distances[vertex], constants[k] - vertex * vertex
             for x in range(start, stop):
                 distances[x] = square * (height + (x - vertex) * (x - vertex))
+            if start <= vertex < stop:  # `height` has lost what is small beside `vertex` squared
+                distances[vertex] = own
         for x in range(start, stop):
             labels[x] = owners[k]
         start = stop

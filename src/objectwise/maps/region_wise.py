@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from objectwise.checks import check_choice, check_positive
 from objectwise.errors import ArgumentError, DtypeError, ShapeError
 from objectwise.maps.class_labels import ClassLabels, read_class_labels
-from objectwise.maps.distances import distances_within, signed_distances
+from objectwise.maps.distances import check_distances, distances_within, signed_distances
 
 Map = NDArray[np.float32]
 SIDES = ("distance", "normalized", "constant")
@@ -83,6 +83,7 @@ def region_wise_map(
     classes = read_class_labels(
         labels, n_classes, spacing=spacing, ignore_label=ignore_label, spatial_dims=spatial_dims
     )
+    check_distances(classes.spacing, classes.spatial)
     first = _first_channel(classes, include_background)
     maps = np.empty((classes.n_samples, classes.n_classes - first, *classes.spatial), np.float32)
     if outside == "constant" and classes.indices is not None:
@@ -224,6 +225,8 @@ def hausdorff_map(
     classes = read_class_labels(
         labels, n_classes, spacing=spacing, ignore_label=ignore_label, spatial_dims=spatial_dims
     )
+    check_distances(classes.spacing, classes.spatial)
+    check_distances(classes.spacing, classes.spatial, alpha)
     first = _first_channel(classes, include_background)
     maps = np.empty((classes.n_samples, classes.n_classes - first, *classes.spatial), np.float32)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from objectwise.checks import check_labels, check_not_empty, check_spacing
 from objectwise.graph.axes import as_volume, check_spatial
 from objectwise.kernels.voronoi import sweep_lines, sweep_planes
+from objectwise.maps.distances import scaled_spacing
 from objectwise.maps.instance_cells import dense_ids
 from objectwise.threads import in_threads, thread_count
 
@@ -53,7 +54,7 @@ def voronoi_regions(labels: NDArray[Any], spacing: Sequence[float] | None = None
     check_labels(labels)
     check_spatial(labels.shape, name="labels")
     check_not_empty(labels, name="labels")
-    size = np.array(check_spacing(spacing, ndim=labels.ndim))
+    size = np.array(scaled_spacing(check_spacing(spacing, ndim=labels.ndim), labels.shape)[0])
     if labels.max() > np.iinfo(np.int32).max:
         numbers, n = dense_ids(labels)
         ids = np.zeros(n + 1, labels.dtype)
