@@ -35,6 +35,11 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+def end_before(path: Path, text: str) -> None:
+    """Take away everything from the first `text` on."""
+    path.write_text(path.read_text().partition(text)[0])
+
+
 def same_size(path: Path, text: str) -> None:
     """Write something else, as long as what was there."""
     path.write_text(text.ljust(path.stat().st_size))
@@ -64,7 +69,8 @@ ROWS = [
     Damage("no configuration, but other files", lambda run: (run / "config.yaml").unlink(), "run {config} -o {run}", "`directory` must be new, empty or a run, got"),
     Damage("configuration of text", lambda run: (run / "config.yaml").write_text("word"), "run {run}", "must hold a mapping"),
     Damage("configuration of text, asked from outside", lambda run: (run / "config.yaml").write_text("word"), "run {config} -o {run}", "`directory` must hold a readable configuration"),
-    Damage("configuration cut off", lambda run: cut(run / "config.yaml"), "segment {run}", "changed from"),
+    Damage("configuration cut off", lambda run: end_before(run / "config.yaml", "\nsegmentation:"), "segment {run}", "segmentation.candidates changed from"),
+    Damage("configuration cut off within a value", lambda run: end_before(run / "config.yaml", "]"), "segment {run}", "config.yaml is not valid YAML"),
     Damage("configuration of bytes", lambda run: (run / "config.yaml").write_bytes(b"\xff\xfe\x00"), "report {run} --overwrite", "config.yaml cannot be read: not UTF-8 text"),
     Damage("configuration that is a folder", lambda run: becomes_folder(run / "config.yaml"), "run {config} -o {run}", "`directory` must hold a readable configuration"),
     Damage("configuration of a later version", lambda run: (run / "config.yaml").write_text((run / "config.yaml").read_text() + "\nfuture: 1\n"), "evaluate {run}", "future: unknown key"),
