@@ -116,7 +116,7 @@ def _type(field: Schema, plural: str = "") -> str:
         case {"format": "path"}:
             text = f"path{plural}"
         case {"type": kind}:
-            word = {"integer": "integer", "number": "number", "string": "text"}[kind]
+            word = {"boolean": "true or false", "string": "text"}.get(kind, kind)
             text = f"{word}{plural}{_bounds(field)}"
     return text
 

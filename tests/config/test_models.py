@@ -22,6 +22,16 @@ def volume(name: str) -> VolumeConfig:
     return VolumeConfig(name=name, raw="raw.h5:raw", labels="raw.h5:labels")
 
 
+def test_oracle_with_a_fixed_threshold_has_no_effect():
+    with pytest.raises(ValidationError, match=r"evaluation\.oracle has no effect with a fixed"):
+        RunConfig(
+            data=DataConfig(train=(volume("a"),)),
+            training=TrainingConfig(patch_shape=(8, 16, 16)),
+            segmentation=SegmentationConfig(threshold=0.5),
+            evaluation=EvaluationConfig(oracle=True),
+        )
+
+
 def test_volume_names_must_differ():
     with pytest.raises(ValidationError, match="volume names must differ, got 'a' twice"):
         DataConfig(train=(volume("a"),), evaluate=(volume("a"),))

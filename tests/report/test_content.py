@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from objectwise.errors import ArgumentError, DtypeError, ShapeError
+from objectwise.metrics import ContingencyTable
 from objectwise.report import read_curves
 from tests.report.made_up import run, volume
 
@@ -23,6 +24,8 @@ def test_volume_refuses_parts_that_do_not_fit() -> None:
         volume(affinities=np.zeros((3, 48, 48), np.float32))
     with pytest.raises(ShapeError, match=r"`section_scores` must have one entry per section \(3\), got 1"):
         volume(section_scores=[{}])
+    with pytest.raises(ShapeError, match=r"`tables` must count every voxel of each of the 3 sections once"):
+        volume(tables=[ContingencyTable.empty()] * 3)
     with pytest.raises(ShapeError, match=r"`segmentation` must have shape \(z, y, x\)"):
         volume(segmentation=np.zeros((4, 4), np.int64))
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from objectwise.errors import DtypeError, ShapeError
+from objectwise.metrics import section_tables
 from objectwise.report import ErrorRegion, largest_errors
 from objectwise.report.errors_found import MINIMUM_FRACTION, MINIMUM_VOXELS, contact, find_errors
 from tests.oracles.object_errors import object_errors
@@ -114,6 +115,16 @@ def test_section_counts_add_up_to_the_errors() -> None:
     assert by_kind == {e.kind: e.voxels for e in found.regions}
     assert found.wrong_voxels.tolist() == [154 + 484 + 484] * 4
     assert found.object_voxels.tolist() == [4 * 484] * 4
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_tables_counted_before_give_the_same_errors(linked: bool) -> None:
+    truth = blocks(4)
+    labels = {"truth": truth, "segmentation": with_errors(truth), "linked_sections": linked}
+    tables = section_tables(truth=truth, segmentation=labels["segmentation"])
+    known, counted = find_errors(**labels, tables=tables), find_errors(**labels)
+    assert known.regions == counted.regions
+    np.testing.assert_array_equal(known.section_voxels, counted.section_voxels)
 
 
 def test_contact_is_none_where_the_section_does_not_hold_the_error() -> None:

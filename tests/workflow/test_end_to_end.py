@@ -25,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def done(folder: Path) -> Run:
-    return run(tiny_config(folder, "training.steps=60"), folder / "run")
+    return run(tiny_config(folder, "training.steps=60", "evaluation.oracle=true"), folder / "run")
 
 
 def test_every_step_is_complete(done: Run):
@@ -100,6 +100,61 @@ def test_run_without_volumes_to_evaluate_scores_the_training(folder: Path):
     scores = found.scores()
     assert scores is not None
     assert list(scores["volumes"]) == ["train"]
+
+
+def test_best_threshold_on_the_scored_volume_is_looked_for_on_request_only(done: Run, folder: Path):
+    found = run(tiny_config(folder, "training.steps=60"), done.directory.path, overwrite=True)
+    assert found.scores()["volumes"]["test"]["best"] is None
+    assert found.scores()["volumes"]["test"]["sweep"] == []
+    again = run(
+        tiny_config(folder, "training.steps=60", "evaluation.oracle=true"),
+        done.directory.path,
+        overwrite=True,
+    )
+    assert again.scores()["volumes"]["test"]["best"]["threshold"] in (0.3, 0.5, 0.7)
+
+
+@pytest.mark.parametrize("dimensions", ["dimensions=3", "dimensions=2"])
+def test_each_input_is_read_once_a_step_and_each_voxel_counted_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, dimensions: str
+):
+    from objectwise.metrics import ContingencyTable
+    from objectwise.workflow import inputs
+    from objectwise.workflow.steps import evaluate as evaluating
+    from objectwise.workflow.steps import segment as segmenting
+
+    seen: list[str] = []
+
+    def watch(module, name: str) -> None:
+        work = getattr(module, name)
+        monkeypatch.setattr(
+            module, name, lambda place, *more: (seen.append(str(place)), work(place, *more))[1]
+        )
+
+    for module, name in (
+        (inputs, "read_raw_stack"),
+        (inputs, "read_label_stack"),
+        (segmenting, "read_affinities"),
+        (evaluating, "read_affinities"),
+        (evaluating, "read_label_stack"),
+    ):
+        watch(module, name)
+    shape = "training.patch_shape=[16, 16]" if dimensions.endswith("2") else "seed=0"
+    config = tiny_config(
+        folder, "data.evaluate=[]", "training.steps=5", "evaluation.oracle=true", dimensions, shape
+    )
+    counted: list[tuple[int, ...]] = []
+    count = ContingencyTable.from_labels
+    for step in ("train", "predict", "segment", "evaluate", "report"):
+        seen.clear()
+        if step == "report":
+            monkeypatch.setattr(
+                ContingencyTable, "from_labels", lambda **labels: counted.append(labels) or count(**labels)
+            )
+        run(config, folder / f"once {dimensions}", only=[step])
+        assert len(seen) == len(set(seen)), step
+        assert seen, step
+    assert not counted, "the tables of evaluate serve the report"
 
 
 def test_several_runs_share_a_page(done: Run, folder: Path):

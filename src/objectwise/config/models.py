@@ -280,6 +280,9 @@ class EvaluationConfig(Section):
 
     protocol: Literal["cremi", "distinct_pairs"] = "cremi"
     """`cremi` as in the CREMI challenge; `distinct_pairs` the textbook definition, as scikit-image has it."""
+    oracle: bool = False
+    """Also score every candidate threshold on the evaluated volumes themselves: the best of them is one that
+    nobody could have chosen. Takes as long as choosing a threshold."""
 
 
 class RunConfig(Section):
@@ -332,6 +335,8 @@ class RunConfig(Section):
             raise _without_effect("training.augmentation.missing_section", "with dimensions 2")
         if self.data.tune and self.segmentation.threshold != "auto":
             raise _without_effect("data.tune", "with a fixed segmentation.threshold")
+        if self.evaluation.oracle and self.segmentation.threshold != "auto":
+            raise _without_effect("evaluation.oracle", "with a fixed segmentation.threshold")
         try:
             _ = self.neighborhood
         except ObjectwiseError as error:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from objectwise.checks import check_labels, check_not_empty, check_offsets, check_same_shape
 from objectwise.errors import ArgumentError, ShapeError
+from objectwise.metrics import ContingencyTable
 
 AnyArray = NDArray[Any]
 SectionReader = Callable[[int], AnyArray]
@@ -38,6 +39,8 @@ class VolumeContent:
     voxel_size : (z, y, x), physical units
     scores : named scores of the whole volume; lower is better, NaN where undefined
     section_scores : the same for each section, or empty
+    tables : what truth and segmentation share, a table a section, or empty
+        As `objectwise.metrics.section_tables` counts them; counted here where they are missing.
     learnt_from : str
         How the run has learnt from these very voxels before it scored them; shown beside the scores. Empty
         where it has not.
@@ -57,6 +60,7 @@ class VolumeContent:
     voxel_size: tuple[float, float, float] = (1.0, 1.0, 1.0)
     scores: Mapping[str, float] = field(default_factory=dict)
     section_scores: Sequence[Mapping[str, float]] = ()
+    tables: Sequence[ContingencyTable] = ()
     learnt_from: str = ""
 
     def __post_init__(self) -> None:
@@ -77,6 +81,11 @@ class VolumeContent:
             raise ShapeError(
                 f"`section_scores` must have one entry per section ({self.sections}), "
                 f"got {len(self.section_scores)}; leave it empty where there are none"
+            )
+        if self.tables and [table.n_voxels for table in self.tables] != [self.raw[0].size] * self.sections:
+            raise ShapeError(
+                f"`tables` must count every voxel of each of the {self.sections} sections once, got "
+                f"{len(self.tables)} tables of another size; leave them empty where there are none"
             )
         self._check_affinities()
 

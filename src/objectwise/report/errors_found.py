@@ -6,6 +6,7 @@ than a ragged border: two segmentations of one membrane never agree to the voxel
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from scipy import ndimage
 
 from objectwise.checks import check_labels, check_not_empty, check_same_shape
 from objectwise.errors import ShapeError
+from objectwise.metrics import ContingencyTable, section_tables
 from objectwise.report.overlaps import Indices, OverlapTable
 
 AnyArray = NDArray[Any]
@@ -155,23 +157,26 @@ def largest_errors(
 
 
 def find_errors(
-    *, truth: AnyArray, segmentation: AnyArray, linked_sections: bool = True, limit: int = 8
+    *,
+    truth: AnyArray,
+    segmentation: AnyArray,
+    tables: Sequence[ContingencyTable] = (),
+    linked_sections: bool = True,
+    limit: int = 8,
 ) -> VolumeErrors:
-    """Find every error of a segmentation, and locate the largest; arguments as for `largest_errors`."""
+    """Find every error of a segmentation, and locate the largest; arguments as for `largest_errors`.
+
+    `tables` are those of the sections, where they were counted already.
+    """
     check_labels(truth, name="truth")
     check_labels(segmentation, name="segmentation")
     check_same_shape(truth, segmentation, names=("truth", "segmentation"))
     check_not_empty(truth, name="truth")
     if truth.ndim != 3:
         raise ShapeError(f"`truth` must have shape (z, y, x), got {truth.shape}")
-    cells: tuple[CellErrors, ...]
-    if linked_sections:
-        cells = (CellErrors.classify(OverlapTable.count(truth=truth, segmentation=segmentation)),)
-    else:
-        cells = tuple(
-            CellErrors.classify(OverlapTable.count(truth=t, segmentation=s))
-            for t, s in zip(truth, segmentation, strict=True)
-        )
+    tables = tables or section_tables(truth=truth, segmentation=segmentation)
+    tables = [ContingencyTable.merged(tables)] if linked_sections else tables
+    cells = tuple(CellErrors.classify(OverlapTable.of(table)) for table in tables)
     one_table = len(cells) == 1
     candidates = [
         candidate

@@ -37,7 +37,11 @@ class OverlapTable:
     @classmethod
     def count(cls, *, truth: AnyArray, segmentation: AnyArray) -> Self:
         """Count the shared voxels of two label arrays of one shape."""
-        table = ContingencyTable.from_labels(truth=truth, segmentation=segmentation)
+        return cls.of(ContingencyTable.from_labels(truth=truth, segmentation=segmentation))
+
+    @classmethod
+    def of(cls, table: ContingencyTable) -> Self:
+        """Return the cells that a contingency table counts."""
         truth_ids, rows = np.unique(table.truth_ids, return_inverse=True)
         segment_ids, columns = np.unique(table.segmentation_ids, return_inverse=True)
         return cls(truth_ids, segment_ids, rows.astype(np.int64), columns.astype(np.int64), table.counts)

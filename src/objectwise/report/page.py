@@ -168,6 +168,7 @@ def _by_volume(runs: Sequence[RunContent]) -> list[list[Segmented]]:
                 errors = find_errors(
                     truth=volume.truth,
                     segmentation=volume.segmentation,
+                    tables=volume.tables,
                     linked_sections=run.linked_sections,
                     limit=LISTED_ERRORS,
                 )

@@ -40,6 +40,8 @@ CONTINUED = {"learning_rate": 5e-4}
 """Of the two runs: a network that has learnt something is not to be thrown off by a new loss."""
 PREDICTION = {"window_shape": [SIDE, SIDE]}
 SEGMENTATION = {"minimum_size": 20}
+EVALUATION = {"oracle": True}
+"""How far the chosen threshold is from the best one is part of what is compared."""
 LOSSES: Mapping[str, Mapping[str, Any]] = {"bce": {"name": "bce"}, "malis": {"name": "bce+malis"}}
 """The runs that are compared: name of the directory, loss."""
 
@@ -220,5 +222,6 @@ def _config(directory: Path, seed: int, training: Mapping[str, Any]) -> RunConfi
         "training": {**TRAINING, **training},
         "prediction": PREDICTION,
         "segmentation": SEGMENTATION,
+        "evaluation": EVALUATION,
     }
     return RunConfig.model_validate_json(json.dumps(tree))

@@ -7,6 +7,7 @@ RUN/predict/<volume>.h5         volumes/predictions/affinities (k, z, y, x)
 RUN/segment/<volume>.h5         volumes/labels/segmentation (z, y, x)
 RUN/segment/threshold.json      the chosen threshold and the sweep
 RUN/evaluate/scores.json        per volume and per section
+RUN/evaluate/<volume>.npz       how many voxels true objects and segments share, per section
 RUN/report.html
 RUN/.lock                       held while a process works here
 Each step's folder holds complete.json, written last.
@@ -75,6 +76,10 @@ class RunDirectory:
     def segmentation_file(self, volume: str) -> Path:
         """Return the file that holds a volume's segmentation."""
         return self.path / "segment" / f"{volume}.h5"
+
+    def tables_file(self, volume: str) -> Path:
+        """Return the file that holds a volume's contingency tables."""
+        return self.path / "evaluate" / f"{volume}.npz"
 
     def affinities(self, volume: str) -> str:
         """Return the location of a volume's affinities."""

@@ -17,6 +17,7 @@ from objectwise.config.load import dump_config, load_config
 from objectwise.config.models import RunConfig, VolumeConfig
 from objectwise.data import Volume
 from objectwise.errors import ArgumentError
+from objectwise.metrics import load_tables
 from objectwise.pipeline import read_affinities, read_label_stack
 from objectwise.report import RunContent, VolumeContent, read_curves, write_report
 from objectwise.workflow.engine import read_record
@@ -113,6 +114,7 @@ def _volume(
 
     raw = read(raw_input(config, volume))
     truth = None if volume.labels is None else read(labels_input(config, volume)).array
+    has_tables = truth is not None and here.has_completed("evaluate")
     has_affinities = here.has_completed("predict") and here.affinities_file(volume.name).is_file()
     size = raw.voxel_size
     return VolumeContent(
@@ -124,6 +126,7 @@ def _volume(
         offsets=config.neighborhood.embedded().array,
         voxel_size=(size[0], size[1], size[2]),
         scores=_numbers(scores.get("scores", {})),
+        tables=load_tables(here.tables_file(volume.name)) if has_tables else (),
         section_scores=[_numbers(section) for section in scores.get("sections", [])],
     )
 

@@ -1,21 +1,26 @@
-"""The scores of a volume at every candidate threshold, from the files of a run."""
+"""The scores of a volume at every candidate threshold, by the configuration of a run."""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from objectwise.config.models import VolumeConfig
-from objectwise.pipeline import Sweep, read_affinities, sweep_thresholds
-from objectwise.workflow.engine import Step
+from objectwise.pipeline import Sweep, sweep_thresholds
 from objectwise.workflow.job import Job
 
 
-def sweep_volume(job: Job, step: Step, volume: VolumeConfig) -> Sweep:
+def sweep_volume(
+    job: Job, volume: VolumeConfig, *, affinities: NDArray[np.float32], truth: NDArray[Any]
+) -> Sweep:
     """Segment one predicted volume at every candidate threshold and score the results."""
     settings = job.config.segmentation
     return sweep_thresholds(
-        affinities=read_affinities(job.directory.affinities(volume.name)).array,
-        truth=step.read(job.labels(volume)).array,
+        affinities=affinities,
+        truth=truth,
         offsets=job.config.neighborhood.embedded(),
         dimensions=job.config.dimensions,
         candidates=settings.candidates,

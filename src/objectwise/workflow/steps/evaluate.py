@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from objectwise.atomic import read_json, write_json
-from objectwise.metrics import Scores, mean_scores
-from objectwise.pipeline import read_label_stack, score_stack
+from objectwise.config.models import VolumeConfig
+from objectwise.metrics import Scores, mean_scores, save_tables, section_tables
+from objectwise.pipeline import StackScores, read_affinities, read_label_stack, score_tables
 from objectwise.workflow.engine import Needs, Record, Step, StepKind
 from objectwise.workflow.job import Job
 from objectwise.workflow.preflight import Problems, check_labels_of
@@ -18,13 +19,17 @@ from objectwise.workflow.sweeps import best_row, sweep_table, sweep_volume
 def needs(job: Job, known: Record) -> Needs:
     """Return the labels, and how they are compared."""
     settings = {"evaluation": job.tree["evaluation"], "volumes": [volume.name for volume in job.scored]}
-    segmentations = [job.directory.segmentation(volume.name) for volume in job.scored]
-    return Needs(settings, list(map(job.labels, job.scored)), segmentations)
+    places = [
+        job.directory.segmentation,
+        *([job.directory.affinities] if job.config.evaluation.oracle else []),
+    ]
+    upstream = [place(volume.name) for volume in job.scored for place in places]
+    return Needs(settings, list(map(job.labels, job.scored)), upstream)
 
 
 def outputs(job: Job) -> Sequence[Path]:
-    """Return the scores."""
-    return [job.directory.scores]
+    """Return the scores, and the tables they are made of, which the report reads."""
+    return [job.directory.scores, *(job.directory.tables_file(volume.name) for volume in job.scored)]
 
 
 def check(job: Job, problems: Problems) -> None:
@@ -39,19 +44,7 @@ def do(job: Job, step: Step) -> None:
     volumes: dict[str, Any] = {}
     units: list[Scores] = []
     for volume in job.scored:
-        scores = score_stack(
-            truth=step.read(job.labels(volume)).array,
-            segmentation=read_label_stack(job.directory.segmentation(volume.name)).array,
-            dimensions=config.dimensions,
-            protocol=config.evaluation.protocol,
-        )
-        sweep = sweep_volume(job, step, volume) if job.swept else None
-        volumes[volume.name] = {
-            "scores": scores.overall._asdict(),
-            "sections": [section._asdict() for section in scores.sections],
-            "best": None if sweep is None else best_row(sweep),
-            "sweep": [] if sweep is None else sweep_table(sweep),
-        }
+        scores, volumes[volume.name] = _score(job, step, volume)
         units += scores.sections if config.dimensions == 2 else [scores.overall]
     write_json(
         job.directory.scores,
@@ -63,6 +56,25 @@ def do(job: Job, step: Step) -> None:
             "volumes": volumes,
         },
     )
+
+
+def _score(job: Job, step: Step, volume: VolumeConfig) -> tuple[StackScores, dict[str, Any]]:
+    """Return the scores of one volume, and what scores.json says of it; each voxel is counted once."""
+    config, truth = job.config, step.read(job.labels(volume)).array
+    segmentation = read_label_stack(job.directory.segmentation(volume.name)).array
+    tables = section_tables(truth=truth, segmentation=segmentation, protocol=config.evaluation.protocol)
+    save_tables(job.directory.tables_file(volume.name), tables)
+    scores = score_tables(tables, dimensions=config.dimensions, protocol=config.evaluation.protocol)
+    sweep = None
+    if config.evaluation.oracle:
+        affinities = read_affinities(job.directory.affinities(volume.name)).array
+        sweep = sweep_volume(job, volume, affinities=affinities, truth=truth)
+    return scores, {
+        "scores": scores.overall._asdict(),
+        "sections": [section._asdict() for section in scores.sections],
+        "best": None if sweep is None else best_row(sweep),
+        "sweep": [] if sweep is None else sweep_table(sweep),
+    }
 
 
 EVALUATE = StepKind("evaluate", 1, needs, outputs, check, do)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from objectwise.atomic import write_json
 from objectwise.pipeline import merge_sweeps, read_affinities
+from objectwise.pipeline.affinity_files import AffinityVolume
 from objectwise.workflow.engine import Needs, Record, Step, StepKind
 from objectwise.workflow.job import Job
 from objectwise.workflow.preflight import Problems, check_labels_of
@@ -45,11 +46,24 @@ def do(job: Job, step: Step) -> None:
     from objectwise.segmentation import segment
 
     settings = job.config.segmentation
-    sweep = merge_sweeps([sweep_volume(job, step, volume) for volume in job.swept]) if job.swept else None
+    # As the training held its volumes: those that are segmented too are read once.
+    held: dict[str, AffinityVolume] = {}
+    sweeps = []
+    for volume in job.swept:
+        predicted = read_affinities(job.directory.affinities(volume.name))
+        truth = step.read(job.labels(volume)).array
+        sweeps.append(sweep_volume(job, volume, affinities=predicted.array, truth=truth))
+        if volume in job.segmented:
+            held[volume.name] = predicted
+    sweep = merge_sweeps(sweeps) if sweeps else None
     threshold = settings.threshold if sweep is None else sweep.best()
     assert threshold != "auto"
     for volume in job.segmented:
-        predicted = read_affinities(job.directory.affinities(volume.name))
+        predicted = (
+            held.pop(volume.name)
+            if volume.name in held
+            else read_affinities(job.directory.affinities(volume.name))
+        )
         labels = segment(
             predicted.array,
             job.config.neighborhood.embedded(),
