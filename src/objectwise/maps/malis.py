@@ -101,30 +101,6 @@ def malis_pair_counts(
     >>> positive[0, 0], negative[0, 0]
     (array([0, 1, 0, 1], dtype=uint64), array([0, 0, 4, 0], dtype=uint64))
     """
-    positive, negative = edge_pair_counts(
-        affinities, labels, offsets, constrained=constrained, edge_mask=edge_mask, unlabelled=unlabelled
-    )
-    return PairCounts(dense(positive, affinities.shape), dense(negative, affinities.shape))
-
-
-def edge_pair_counts(
-    affinities: NDArray[Any],
-    labels: NDArray[Any],
-    offsets: Offsets,
-    *,
-    constrained: bool = True,
-    edge_mask: NDArray[np.bool_] | None = None,
-    unlabelled: NDArray[np.bool_] | None = None,
-) -> tuple[EdgeCounts, EdgeCounts]:
-    """Return the counts of `malis_pair_counts` without the zeros: the edges that decide pairs, and how many.
-
-    These are fewer than voxels, a third of the edges at most. See there for the arguments and the errors.
-
-    Returns
-    -------
-    EdgeCounts, EdgeCounts
-        Of the positive and the negative pass: `edges`, flat indices into the affinities, and `pairs`, int64.
-    """
     check_bool(constrained, name="constrained")
     check_affinities(affinities)
     check_labels(labels)
@@ -138,12 +114,30 @@ def edge_pair_counts(
         check_mask(edge_mask, name="edge_mask", like=affinities, like_name="affinities")
     if unlabelled is not None:
         check_unlabelled(unlabelled, labels)
-        labels, edge_mask = _with_unlabelled(labels, unlabelled, table, edge_mask)
-    _check_size(labels.size, len(table))
+    counts = edge_pair_counts(affinities, labels, table, edge_mask, unlabelled, constrained=constrained)
+    return PairCounts(*(dense(one, affinities.shape) for one in counts))
+
+
+def edge_pair_counts(
+    affinities: NDArray[Any],
+    labels: NDArray[Any],
+    offsets: NDArray[np.int64],
+    edge_mask: NDArray[np.bool_] | None,
+    unlabelled: NDArray[np.bool_] | None,
+    *,
+    constrained: bool,
+) -> tuple[EdgeCounts, EdgeCounts]:
+    """Return the counts of `malis_pair_counts` without the zeros, of arguments that have passed its checks.
+
+    The edges that decide pairs are fewer than voxels, a third of the edges at most.
+    """
+    _check_size(labels.size, len(offsets))
+    if unlabelled is not None:
+        labels, edge_mask = _with_unlabelled(labels, unlabelled, offsets, edge_mask)
     graph = (
         as_channels(order_keys(affinities)),
         as_volume(_same_bits(np.ascontiguousarray(labels))),
-        as_steps(table),
+        as_steps(offsets),
     )
     if constrained and edge_mask is not None:
         return malis.masked_counts(*graph, as_channels(edge_mask))

@@ -7,7 +7,8 @@ from hypothesis.extra import numpy as npst
 
 from objectwise.errors import ArgumentError, DeviceError, DtypeError
 from objectwise.losses import sample_pairs
-from objectwise.losses.edges.pair_sampling import ObjectPairs, check_sampling
+from objectwise.losses.edges.options import PairOptions
+from objectwise.losses.edges.pair_sampling import ObjectPairs, check_generator
 from tests.oracles.graph import edges_of, maximin_edges
 from tests.strategies import labelled_graphs
 
@@ -165,21 +166,25 @@ def test_without_a_generator_the_global_seed_decides():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ((0, 0.5, None), ArgumentError, "`n_pairs` must be at least 1, got 0"),
-        ((2.0, 0.5, None), DtypeError, "`n_pairs` must be an int, got float"),
-        ((True, 0.5, None), DtypeError, "`n_pairs` must be an int, got bool"),
-        ((1, 1.5, None), ArgumentError, "`same_fraction` must be in 0..1, or None .* got 1.5"),
-        ((1, float("nan"), None), ArgumentError, "`same_fraction` must be in 0..1, .* got nan"),
-        ((1, 0.5, 7), DtypeError, "`generator` must be a torch.Generator, got int; seed one"),
+        ({"n_pairs": 0}, ArgumentError, "`n_pairs` must be at least 1, got 0"),
+        ({"n_pairs": 2.0}, DtypeError, "`n_pairs` must be an int, got float"),
+        ({"n_pairs": True}, DtypeError, "`n_pairs` must be an int, got bool"),
+        ({"same_fraction": 1.5}, ArgumentError, "`same_fraction` must be in 0..1, or None .* got 1.5"),
+        ({"same_fraction": float("nan")}, ArgumentError, "`same_fraction` must be in 0..1, .* got nan"),
     ],
 )
 def test_bad_sampling_options_are_named(options, error, message):
     with pytest.raises(error, match=message):
-        check_sampling(*options)
+        PairOptions(**options)
+
+
+def test_what_is_no_generator_is_named():
+    with pytest.raises(DtypeError, match=r"`generator` must be a torch.Generator, got int; seed one"):
+        check_generator(7)
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_generator_on_a_gpu_is_refused():
     with pytest.raises(DeviceError, match="`generator` must be on the CPU"):
-        check_sampling(1, 0.5, torch.Generator("cuda"))
+        check_generator(torch.Generator("cuda"))

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from objectwise.checks import check_choice, check_number
-from objectwise.errors import ArgumentError, DtypeError, ShapeError
 from objectwise.graph import Neighborhood, Offsets
-from objectwise.losses.edges.costs import EdgeLoss
+from objectwise.losses.edges.batch import EdgeBatch
 from objectwise.losses.edges.gather import values_of_edges
-from objectwise.losses.edges.malis_weights import NORMALIZATIONS, MalisWeights, malis_edges, malis_weights
-from objectwise.losses.inputs import REDUCTIONS, check_edge_prediction
+from objectwise.losses.edges.malis_weights import MalisWeights, malis_edges, malis_weights
+from objectwise.losses.edges.options import MalisOptions, shown
 
 
 def malis_loss(
@@ -88,58 +85,61 @@ def malis_loss(
     >>> malis_loss(chain, labels, [[0, -1]], from_logits=False)  # (0.01 + 0.04) / 2 + 0.16
     tensor(0.1850)
     """
-    options = EdgeLoss(edge_loss, margin)
-    _check_options(options, positive_weight, normalization, reduction)
-    check_edge_prediction(prediction, labels, offsets)
-    channel_weights = _channel_weights(offset_weights, prediction.shape[1])
-    samples: Tensor = _losses_of_samples(
-        prediction,
-        labels,
-        offsets,
-        cost=options,
+    options = MalisOptions(
         from_logits=from_logits,
-        positive_weight=positive_weight,
-        channel_weights=channel_weights,
         constrained=constrained,
-        edge_mask=edge_mask,
-        unlabelled=unlabelled,
+        edge_loss=edge_loss,
+        margin=margin,
+        positive_weight=positive_weight,
         normalization=normalization,
+        offset_weights=offset_weights,
+        reduction=reduction,
     )
-    if reduction == "none":
-        return samples
-    return samples.mean() if reduction == "mean" else samples.sum()
+    loss: Tensor = _loss_of(prediction, labels, offsets, options, edge_mask=edge_mask, unlabelled=unlabelled)
+    return loss
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]  # Numba: a compiled model calls it as it is
-def _losses_of_samples(
+def _loss_of(
     prediction: Tensor,
     labels: Tensor,
     offsets: Offsets,
+    options: MalisOptions,
     *,
-    cost: EdgeLoss,
-    from_logits: bool,
-    positive_weight: float,
-    channel_weights: Tensor | None,
-    **structure: Any,
+    edge_mask: Tensor | None,
+    unlabelled: Tensor | None,
 ) -> Tensor:
-    """Return the loss of each sample, (n,).
-
-    Only the edges that decide pairs are looked at, a third of all at most.
-    """
-    edges, weights, sizes = malis_edges(prediction, labels, offsets, from_logits=from_logits, **structure)
-    if channel_weights is not None:
+    """Return the loss; only the edges that decide pairs are looked at, a third of all at most."""
+    batch = EdgeBatch.of(
+        prediction,
+        labels,
+        offsets,
+        from_logits=options.from_logits,
+        edge_mask=edge_mask,
+        unlabelled=unlabelled,
+    )
+    of_channels = options.channel_weights(prediction.shape[1])
+    edges, weights, sizes = malis_edges(batch, options, prediction.device)
+    if of_channels is not None:
         channels = edges // prediction[0, 0].numel() % prediction.shape[1]
-        weights = weights * channel_weights.to(weights)[channels]
+        weights = weights * of_channels.to(weights)[channels]
     with torch.autocast(prediction.device.type, enabled=False):
         values = values_of_edges(prediction.to(weights.dtype), edges)
         n_edges = [sum(size) for size in sizes]
-        passes = []
-        for target, size, one, its_weights in zip(
-            (1, 0), sizes, torch.split(values, n_edges), torch.split(weights, n_edges), strict=True
+        samples = torch.zeros(len(batch), dtype=weights.dtype, device=prediction.device)
+        for target, share, size, one, its_weights in zip(
+            (1, 0),
+            options.pass_weights,
+            sizes,
+            torch.split(values, n_edges),
+            torch.split(weights, n_edges),
+            strict=True,
         ):
-            costs = its_weights * cost(one, target=target, from_logits=from_logits)
-            passes.append(torch.stack([part.sum() for part in torch.split(costs, size)]))
-        return 2 * positive_weight * passes[0] + 2 * (1 - positive_weight) * passes[1]
+            costs = its_weights * options.cost(one, target=target, from_logits=options.from_logits)
+            samples = samples + share * torch.stack([part.sum() for part in torch.split(costs, size)])
+    if options.reduction == "none":
+        return samples
+    return samples.mean() if options.reduction == "mean" else samples.sum()
 
 
 class MalisLoss(nn.Module):
@@ -172,20 +172,17 @@ class MalisLoss(nn.Module):
     ) -> None:
         super().__init__()
         self.neighborhood = offsets if isinstance(offsets, Neighborhood) else Neighborhood(offsets)
-        _check_options(EdgeLoss(edge_loss, margin), positive_weight, normalization, reduction)
-        _channel_weights(offset_weights, len(self.neighborhood))
-        self.structure = {
-            "from_logits": from_logits,
-            "constrained": constrained,
-            "normalization": normalization,
-        }
-        self.cost: dict[str, Any] = {
-            "edge_loss": edge_loss,
-            "margin": margin,
-            "positive_weight": positive_weight,
-            "offset_weights": offset_weights,
-            "reduction": reduction,
-        }
+        self.options = MalisOptions(
+            from_logits=from_logits,
+            constrained=constrained,
+            edge_loss=edge_loss,
+            margin=margin,
+            positive_weight=positive_weight,
+            normalization=normalization,
+            offset_weights=offset_weights,
+            reduction=reduction,
+        )
+        self.options.channel_weights(len(self.neighborhood))
 
     def forward(
         self,
@@ -196,15 +193,10 @@ class MalisLoss(nn.Module):
         unlabelled: Tensor | None = None,
     ) -> Tensor:
         """Return the loss of `prediction` (n, k, *spatial) against `labels` (n, *spatial)."""
-        return malis_loss(
-            prediction,
-            labels,
-            self.neighborhood,
-            edge_mask=edge_mask,
-            unlabelled=unlabelled,
-            **self.structure,  # type: ignore[arg-type]
-            **self.cost,
+        loss: Tensor = _loss_of(
+            prediction, labels, self.neighborhood, self.options, edge_mask=edge_mask, unlabelled=unlabelled
         )
+        return loss
 
     def weights(
         self,
@@ -218,49 +210,22 @@ class MalisLoss(nn.Module):
 
         The loss of a sample is the sum of these weights times the costs, so they say which edge is blamed.
         """
+        options = self.options
         counts: MalisWeights = malis_weights(
             prediction,
             labels,
             self.neighborhood,
+            from_logits=options.from_logits,
+            constrained=options.constrained,
             edge_mask=edge_mask,
             unlabelled=unlabelled,
-            **self.structure,
+            normalization=options.normalization,
         )
-        positive = self.cost["positive_weight"]
-        of_channels = _channel_weights(self.cost["offset_weights"], len(self.neighborhood))
+        of_channels = options.channel_weights(len(self.neighborhood))
         share = torch.ones(1) if of_channels is None else of_channels.view(-1, *[1] * (labels.ndim - 1))
-        passes = zip(counts, (2 * positive, 2 * (1 - positive)), strict=True)
+        passes = zip(counts, options.pass_weights, strict=True)
         return MalisWeights(*(one * (weight * share).to(one) for one, weight in passes))
 
     def extra_repr(self) -> str:
         """Show the options."""
-        options = {"offsets": list(self.neighborhood.offsets), **self.structure, **self.cost}
-        return ", ".join(f"{name}={value!r}" for name, value in options.items() if value is not None)
-
-
-def _check_options(cost: EdgeLoss, positive_weight: float, normalization: str, reduction: str) -> None:
-    """Refuse options out of range or without effect."""
-    cost.check()
-    check_number(positive_weight, name="positive_weight")
-    if not 0 <= positive_weight <= 1:
-        raise ArgumentError(f"`positive_weight` must be in 0..1, got {positive_weight}")
-    check_choice(normalization, NORMALIZATIONS, name="normalization")
-    check_choice(reduction, REDUCTIONS, name="reduction")
-
-
-def _channel_weights(offset_weights: Sequence[float] | None, n_channels: int) -> Tensor | None:
-    """Return the weights as (k,) float64."""
-    if offset_weights is None:
-        return None
-    try:
-        weights = torch.as_tensor(offset_weights, dtype=torch.float64)
-    except (TypeError, ValueError) as error:
-        raise DtypeError(f"`offset_weights` must hold numbers, got {offset_weights!r}") from error
-    if tuple(weights.shape) != (n_channels,):
-        raise ShapeError(
-            f"`offset_weights` must hold one number per channel ({n_channels}), "
-            f"got shape {tuple(weights.shape)}"
-        )
-    if not bool((weights >= 0).all()) or not bool(torch.isfinite(weights).all()):
-        raise ArgumentError(f"`offset_weights` must be finite and not negative, got {list(offset_weights)}")
-    return weights
+        return shown(self.neighborhood, self.options)

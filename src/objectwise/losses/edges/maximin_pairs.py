@@ -5,17 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor, nn
 
-from objectwise.checks import check_choice
 from objectwise.graph import Neighborhood, Offsets
-from objectwise.losses.edges.costs import EdgeLoss
-from objectwise.losses.edges.pair_sampling import (
-    DEFAULT_PAIRS,
-    DEFAULT_SAME_FRACTION,
-    PairSample,
-    check_sampling,
-    sample_pairs,
-)
-from objectwise.losses.inputs import REDUCTIONS, wide_dtype
+from objectwise.losses.edges.batch import EdgeBatch
+from objectwise.losses.edges.options import DEFAULT_PAIRS, DEFAULT_SAME_FRACTION, PairOptions, shown
+from objectwise.losses.edges.pair_sampling import PairSample, check_generator, draw_pairs, sample_pairs
+from objectwise.losses.inputs import wide_dtype
 
 
 def maximin_pair_loss(
@@ -105,29 +99,50 @@ def maximin_pair_loss(
     >>> maximin_pair_loss(chain, labels, [[0, -1]], same_fraction=0.0, from_logits=False)
     tensor(0.1600)
     """
-    cost = EdgeLoss(edge_loss, margin)
-    cost.check()
-    check_choice(reduction, REDUCTIONS, name="reduction")
-    pairs = sample_pairs(
+    options = PairOptions(
+        n_pairs=n_pairs,
+        same_fraction=same_fraction,
+        from_logits=from_logits,
+        edge_loss=edge_loss,
+        margin=margin,
+        reduction=reduction,
+    )
+    check_generator(generator)
+    loss: Tensor = _loss_of(
+        prediction, labels, offsets, options, generator=generator, edge_mask=edge_mask, unlabelled=unlabelled
+    )
+    return loss
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # Numba: a compiled model calls it as it is
+def _loss_of(
+    prediction: Tensor,
+    labels: Tensor,
+    offsets: Offsets,
+    options: PairOptions,
+    *,
+    generator: Generator | None,
+    edge_mask: Tensor | None,
+    unlabelled: Tensor | None,
+) -> Tensor:
+    """Return the loss."""
+    batch = EdgeBatch.of(
         prediction,
         labels,
         offsets,
-        n_pairs=n_pairs,
-        same_fraction=same_fraction,
-        generator=generator,
-        from_logits=from_logits,
+        from_logits=options.from_logits,
         edge_mask=edge_mask,
         unlabelled=unlabelled,
     )
+    pairs = draw_pairs(batch, options, generator, prediction.device)
     with torch.autocast(prediction.device.type, enabled=False):
         edges = prediction.to(wide_dtype(prediction)).flatten(1).gather(1, pairs.edges.clamp_min(0))
-        high = cost(edges, target=1, from_logits=from_logits)
-        low = cost(edges, target=0, from_logits=from_logits)
-        costs = torch.where(pairs.same, high, low).masked_fill(pairs.edges < 0, 0)
-        samples: Tensor = costs.mean(1)
-        if reduction == "none":
-            return samples
-        return samples.mean() if reduction == "mean" else samples.sum()
+        high = options.cost(edges, target=1, from_logits=options.from_logits)
+        low = options.cost(edges, target=0, from_logits=options.from_logits)
+        samples = torch.where(pairs.same, high, low).masked_fill(pairs.edges < 0, 0).mean(1)
+    if options.reduction == "none":
+        return samples
+    return samples.mean() if options.reduction == "mean" else samples.sum()
 
 
 class MaximinPairLoss(nn.Module):
@@ -159,12 +174,16 @@ class MaximinPairLoss(nn.Module):
     ) -> None:
         super().__init__()
         self.neighborhood = offsets if isinstance(offsets, Neighborhood) else Neighborhood(offsets)
-        check_sampling(n_pairs, same_fraction, generator)
-        EdgeLoss(edge_loss, margin).check()
-        check_choice(reduction, REDUCTIONS, name="reduction")
+        check_generator(generator)
         self.generator = generator
-        self.sampling = {"n_pairs": n_pairs, "same_fraction": same_fraction, "from_logits": from_logits}
-        self.cost = {"edge_loss": edge_loss, "margin": margin, "reduction": reduction}
+        self.options = PairOptions(
+            n_pairs=n_pairs,
+            same_fraction=same_fraction,
+            from_logits=from_logits,
+            edge_loss=edge_loss,
+            margin=margin,
+            reduction=reduction,
+        )
 
     def forward(
         self,
@@ -175,16 +194,16 @@ class MaximinPairLoss(nn.Module):
         unlabelled: Tensor | None = None,
     ) -> Tensor:
         """Return the loss of `prediction` (n, k, *spatial) against `labels` (n, *spatial)."""
-        return maximin_pair_loss(
+        loss: Tensor = _loss_of(
             prediction,
             labels,
             self.neighborhood,
+            self.options,
             generator=self.generator,
             edge_mask=edge_mask,
             unlabelled=unlabelled,
-            **self.sampling,  # type: ignore[arg-type]
-            **self.cost,  # type: ignore[arg-type]
         )
+        return loss
 
     def pairs(
         self,
@@ -199,14 +218,15 @@ class MaximinPairLoss(nn.Module):
             prediction,
             labels,
             self.neighborhood,
+            n_pairs=self.options.n_pairs,
+            same_fraction=self.options.same_fraction,
             generator=self.generator,
+            from_logits=self.options.from_logits,
             edge_mask=edge_mask,
             unlabelled=unlabelled,
-            **self.sampling,
         )
         return pairs
 
     def extra_repr(self) -> str:
         """Show the options."""
-        options = {"offsets": list(self.neighborhood.offsets), **self.sampling, **self.cost}
-        return ", ".join(f"{name}={value!r}" for name, value in options.items())
+        return shown(self.neighborhood, self.options)

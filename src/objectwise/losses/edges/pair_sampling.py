@@ -9,16 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from objectwise.checks import check_labels, check_number, check_unlabelled
-from objectwise.errors import ArgumentError, DeviceError, DtypeError
+from objectwise.errors import DeviceError, DtypeError
 from objectwise.graph import Offsets, affinities_from_labels, maximin_tree
-from objectwise.losses.inputs import check_edge_prediction, check_masks, on_device, on_host, values_of
+from objectwise.losses.edges.batch import EdgeBatch
+from objectwise.losses.edges.options import DEFAULT_PAIRS, DEFAULT_SAME_FRACTION, PairOptions
+from objectwise.losses.inputs import on_device
 from objectwise.threads import in_threads
-
-DEFAULT_PAIRS = 1024
-"""Turaga et al. 2009 draw one pair a step; a query costs next to nothing once the forest stands, so more
-pairs make the gradient less noisy for free."""
-DEFAULT_SAME_FRACTION = 0.5
 
 
 class PairSample(NamedTuple):
@@ -113,39 +109,38 @@ def sample_pairs(
     PairSample
         Without graph.
     """
-    check_edge_prediction(prediction, labels, offsets)
-    check_sampling(n_pairs, same_fraction, generator)
-    check_masks(prediction, labels, edge_mask=edge_mask, unlabelled=unlabelled)
-    values = values_of(prediction, from_logits=from_logits)
-    ids = check_labels(on_host(labels))
-    known, outside = (None if mask is None else on_host(mask) for mask in (edge_mask, unlabelled))
-    if outside is not None:
-        check_unlabelled(outside, ids)
-    voxels = np.full((len(ids), n_pairs, 2), -1, np.int64)
-    edges, same = np.full((len(ids), n_pairs), -1, np.int64), np.zeros((len(ids), n_pairs), np.bool_)
-    drawn = []
-    for sample, objects in enumerate(ids):
-        pairs = ObjectPairs.of(objects, _of_sample(outside, sample))
-        of_one, of_two = _draw(pairs, n_pairs, same_fraction, generator)
-        drawn.append(len(of_one) + len(of_two))
-        voxels[sample, : drawn[-1]] = np.concatenate([of_one, of_two])
-        same[sample, : len(of_one)] = True
-
-    def decide(sample: int) -> None:
-        n = drawn[sample]
-        if n:
-            found = maximin_tree(values[sample], offsets).maximin_edges(voxels[sample, :n])
-            unknown = _are_unknown(found, offsets, _of_sample(known, sample), _of_sample(outside, sample))
-            edges[sample, :n] = np.where(unknown, -1, found)
-
-    in_threads(decide, range(len(ids)))
-    return PairSample(
-        *(on_device(torch.from_numpy(array), prediction.device) for array in (voxels, edges, same))
+    options = PairOptions(n_pairs=n_pairs, same_fraction=same_fraction, from_logits=from_logits)
+    check_generator(generator)
+    batch = EdgeBatch.of(
+        prediction, labels, offsets, from_logits=from_logits, edge_mask=edge_mask, unlabelled=unlabelled
     )
+    return draw_pairs(batch, options, generator, prediction.device)
 
 
-def _of_sample(masks: NDArray[np.bool_] | None, sample: int) -> NDArray[np.bool_] | None:
-    return None if masks is None else masks[sample]
+def draw_pairs(
+    batch: EdgeBatch, options: PairOptions, generator: Generator | None, device: torch.device
+) -> PairSample:
+    """Do the same for what is checked already."""
+    n, n_pairs = len(batch), options.n_pairs
+    voxels = np.full((n, n_pairs, 2), -1, np.int64)
+    edges, same = np.full((n, n_pairs), -1, np.int64), np.zeros((n, n_pairs), np.bool_)
+    drawn = []
+    for i in range(n):
+        _, labels, _, _, unlabelled = batch.sample(i)
+        of_one, of_two = _draw(ObjectPairs.of(labels, unlabelled), options, generator)
+        drawn.append(len(of_one) + len(of_two))
+        voxels[i, : drawn[-1]] = np.concatenate([of_one, of_two])
+        same[i, : len(of_one)] = True
+
+    def decide(i: int) -> None:
+        if drawn[i]:
+            values, _, offsets, edge_mask, unlabelled = batch.sample(i)
+            found = maximin_tree(values, offsets).maximin_edges(voxels[i, : drawn[i]])
+            unknown = _are_unknown(found, offsets, edge_mask, unlabelled)
+            edges[i, : drawn[i]] = np.where(unknown, -1, found)
+
+    in_threads(decide, range(n))
+    return PairSample(*(on_device(torch.from_numpy(array), device) for array in (voxels, edges, same)))
 
 
 def _are_unknown(
@@ -164,18 +159,8 @@ def _are_unknown(
     return unknown
 
 
-def check_sampling(n_pairs: int, same_fraction: float | None, generator: Generator | None) -> None:
-    """Require at least one pair, a share, and a generator on the CPU."""
-    if isinstance(n_pairs, bool) or not isinstance(n_pairs, int):
-        raise DtypeError(f"`n_pairs` must be an int, got {type(n_pairs).__name__}")
-    if n_pairs < 1:
-        raise ArgumentError(f"`n_pairs` must be at least 1, got {n_pairs}")
-    if same_fraction is not None:
-        check_number(same_fraction, name="same_fraction")
-    if same_fraction is not None and not 0 <= same_fraction <= 1:
-        raise ArgumentError(
-            f"`same_fraction` must be in 0..1, or None for pairs as they come, got {same_fraction}"
-        )
+def check_generator(generator: Generator | None) -> None:
+    """Require a generator on the CPU, or none."""
     if generator is None:
         return
     if not isinstance(generator, Generator):
@@ -190,16 +175,17 @@ def check_sampling(n_pairs: int, same_fraction: float | None, generator: Generat
 
 
 def _draw(
-    pairs: ObjectPairs, n_pairs: int, same_fraction: float | None, generator: Generator | None
+    pairs: ObjectPairs, options: PairOptions, generator: Generator | None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Draw pairs of one object and of two, with replacement; none of a class that has none."""
-    if same_fraction is None:
+    n_pairs = options.n_pairs
+    if options.same_fraction is None:
         numbers = _numbers(pairs.n_same + pairs.n_different, n_pairs, generator)
         is_same = numbers < pairs.n_same
         return pairs.same(numbers[is_same]), pairs.different(numbers[~is_same] - pairs.n_same)
     # Rounded up or down at random, so that an odd number of pairs is balanced in the mean.
     chance = torch.rand((), generator=generator, dtype=torch.float64).item()
-    n_same = min(int(n_pairs * same_fraction + chance), n_pairs)
+    n_same = min(int(n_pairs * options.same_fraction + chance), n_pairs)
     return (
         pairs.same(_numbers(pairs.n_same, n_same, generator)),
         pairs.different(_numbers(pairs.n_different, n_pairs - n_same, generator)),
