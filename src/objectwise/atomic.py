@@ -9,10 +9,19 @@ import os
 import re
 import secrets
 import shutil
+import stat
+import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+if sys.platform != "win32":
+    import fcntl
+
+_PATIENCE = 600.0
+"""Seconds that a writer waits for another one: its result was worth hours, and is lost otherwise."""
 
 _PARTIAL = re.compile(r"\.[0-9a-f]{12}\.partial-")
 
@@ -31,7 +40,7 @@ def _make_parents(path: Path) -> list[Path]:
     return named
 
 
-def _flush(*paths: Path) -> None:
+def flush(*paths: Path) -> None:
     """Wait until files, or the names in folders, are on the disk."""
     for path in paths:
         is_folder = path.is_dir()
@@ -46,6 +55,75 @@ def _flush(*paths: Path) -> None:
                 raise
         finally:
             os.close(number)
+
+
+def _keep_rights(old: Path, new: Path) -> None:
+    """Give what replaces a file its mode, owner, group and further attributes (access lists are such)."""
+    status = old.stat()
+    if hasattr(os, "chown"):
+        for owner in ((status.st_uid, -1), (-1, status.st_gid)):
+            with suppress(PermissionError):  # only root gives files away
+                os.chown(new, *owner)
+    if hasattr(os, "listxattr"):
+        for name in os.listxattr(old):
+            with suppress(OSError):  # not every disk has them, not every user may set them
+                os.setxattr(new, name, os.getxattr(old, name))
+    new.chmod(stat.S_IMODE(status.st_mode))
+
+
+def lock_file(number: int, *, patience: float, shared: bool = False) -> bool:
+    """Lock an open file against others that ask, and say whether that could be done in `patience` seconds.
+
+    A lock of the operating system, the kind that HDF5 takes: it goes with the open file, however that ends.
+    Where the system or the disk has no locks, nothing is held.
+    """
+    if sys.platform == "win32":
+        return True
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    last = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(number, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > last:
+                return False
+            time.sleep(0.02)
+        except OSError:
+            return True
+        else:
+            return True
+
+
+@contextmanager
+def one_writer(path: Path) -> Iterator[None]:
+    """Let one process or thread at a time write a file or folder, by a lock beside it that goes at the end.
+
+    Raises
+    ------
+    TimeoutError
+        If another one has been at it for longer than anyone wants to wait.
+    """
+    path = Path(os.path.realpath(path))
+    flush(*_make_parents(path)[1:])
+    if sys.platform == "win32":
+        yield
+        return
+    lock = path.with_name(f".{path.name}.lock")
+    last = time.monotonic() + _PATIENCE
+    while True:
+        number = os.open(lock, os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        if not lock_file(number, patience=last - time.monotonic()):
+            os.close(number)
+            raise TimeoutError(f"another process has been writing it for {_PATIENCE:.0f} s")
+        # Whoever held it before has deleted it, and the next one may hold a new file of that name.
+        if lock.exists() and lock.stat().st_ino == os.fstat(number).st_ino:
+            break
+        os.close(number)
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(number)
 
 
 def clear_partials(folder: Path) -> None:
@@ -65,9 +143,11 @@ def replaced_file(path: Path) -> Iterator[Path]:
     partial = _sibling(path)
     try:
         yield partial
-        _flush(partial)
+        flush(partial)
+        if path.exists():
+            _keep_rights(path, partial)
         partial.replace(path)
-        _flush(*made)
+        flush(*made)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -85,8 +165,9 @@ def replaced_folder(path: Path) -> Iterator[Path]:
     try:
         yield partial
         for folder, _, files in os.walk(partial, topdown=False):
-            _flush(*(Path(folder) / name for name in files), Path(folder))
+            flush(*(Path(folder) / name for name in files), Path(folder))
         if path.exists():
+            _keep_rights(path, partial)
             path.rename(aside)
         try:
             partial.rename(path)
@@ -94,7 +175,7 @@ def replaced_folder(path: Path) -> Iterator[Path]:
             if aside.exists():
                 aside.rename(path)
             raise
-        _flush(*made)
+        flush(*made)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     shutil.rmtree(aside, ignore_errors=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from objectwise.atomic import one_writer
 from objectwise.data.formats import format_of
-from objectwise.data.formats.common import Header, one_sentence, parse_location
+from objectwise.data.formats.common import Format, Header, Location, one_sentence, parse_location
 from objectwise.data.volumes import checked_offset, checked_voxel_size
 from objectwise.errors import DtypeError, ShapeError, VolumeError
 
@@ -47,8 +49,9 @@ def write_volume(
     ----------
     location : str or Path
         As for `read_volume`; a name without extension becomes a folder of PNGs. Folders above are created.
-        A data set joins those that an HDF5 file or a Zarr folder holds already: an HDF5 file is copied, the
-        copy extended and renamed over it, so the file is whole at every moment.
+        A data set joins those that an HDF5 file or a Zarr folder holds already; processes that write into
+        one file wait for each other. An HDF5 file is copied only where a data set is replaced, or where
+        another program has it open for reading.
     array : (z, y, x) or (y, x), integer or float
         Any strides; written losslessly in its own dtype.
     voxel_size, offset : one float per axis, optional
@@ -75,9 +78,23 @@ def write_volume(
     size, start = checked_voxel_size(voxel_size, array.ndim), checked_offset(offset, array.ndim)
     header = Header(array.shape, array.dtype, size, start)
     with one_sentence(place, "look"):
-        writer = format_of(place)
-        writer.check_holds(place, array, header)
-        if writer.exists(place) and not overwrite:
-            raise VolumeError(f"`{place}` must not exist yet, got a volume there; overwrite=True replaces it")
-    with one_sentence(place, "write"):
+        format_of(place).check_holds(place, array, header)
+    with claimed(place, overwrite=overwrite) as writer:
         writer.write(place, array, header)
+
+
+@contextmanager
+def claimed(place: Location, *, overwrite: bool) -> Iterator[Format]:
+    """Be the only writer of a file inside; the place must be free, also after others were waited for."""
+    writer = format_of(place)
+    with one_sentence(place, "look"):
+        _require_free(writer, place, overwrite)
+    with one_sentence(place, "write"), one_writer(place.path):
+        _require_free(writer, place, overwrite)
+        yield writer
+
+
+def _require_free(writer: Format, place: Location, overwrite: bool) -> None:
+    # Asked even if it may be replaced: some things never are.
+    if writer.exists(place) and not overwrite:
+        raise VolumeError(f"`{place}` must not exist yet, got a volume there; overwrite=True replaces it")

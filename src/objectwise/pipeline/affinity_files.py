@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.atomic import replaced_file
 from objectwise.checks import check_affinities, check_graph, check_offsets
 from objectwise.data import volume_exists
-from objectwise.data.formats.common import one_sentence, parse_location
+from objectwise.data.formats.common import Location, one_sentence, parse_location
+from objectwise.data.writing import claimed
 from objectwise.errors import ArgumentError, ShapeError, VolumeError
 
 DEFAULT_DATASET = "volumes/predictions/affinities"
@@ -57,28 +56,29 @@ def write_affinities(
     ShapeError, DtypeError, ArgumentError, VolumeError
         If array and offsets do not fit, the location is no HDF5 data set, or one is there already.
     """
-    import h5py
+    from objectwise.data.formats.hdf5_file import write_dataset
 
     table = check_offsets(offsets, ndim=3)
     check_affinities(affinities)
     check_graph(affinities.shape[0], affinities.shape[1:], table)
-    path, name = _hdf5_place(location)
-    place = parse_location(f"{path}:{name}")
+    place = _hdf5_place(location)
     if volume_exists(str(place)) and not overwrite:
         raise VolumeError(f"`{location}` must not exist yet, got a data set; overwrite=True replaces it")
-    with one_sentence(place, "write"), replaced_file(path) as partial:
-        if path.exists():
-            shutil.copyfile(path, partial)
-        with h5py.File(partial, "a") as file:
-            if name in file:
-                del file[name]
+    with claimed(place, overwrite=overwrite):
+        write_dataset(
+            place.path,
+            place.inner,
+            affinities,
+            attributes={
+                "resolution": np.asarray(voxel_size, dtype=np.float64),
+                "offset": np.asarray(offset, dtype=np.float64),
+                "offsets": table,
+            },
             # No gzip: it takes longer than the prediction and gains a few percent on noisy floats.
             # A section over all channels is one row of chunks, because the report reads sections.
-            chunks = (affinities.shape[0], 1, *(min(size, _CHUNK) for size in affinities.shape[2:]))
-            dataset = file.create_dataset(name, data=affinities, chunks=chunks, fletcher32=True)
-            dataset.attrs["resolution"] = np.asarray(voxel_size, dtype=np.float64)
-            dataset.attrs["offset"] = np.asarray(offset, dtype=np.float64)
-            dataset.attrs["offsets"] = table
+            chunks=(affinities.shape[0], 1, *(min(size, _CHUNK) for size in affinities.shape[2:])),
+            fletcher32=True,
+        )
 
 
 def read_affinities(location: str | Path, *, section: int | None = None) -> AffinityVolume:
@@ -96,43 +96,33 @@ def read_affinities(location: str | Path, *, section: int | None = None) -> Affi
         If there is no such data set, or it is no (k, z, y, x) table of float32 or float64. float16 is
         refused: near 1, where thresholds lie, its steps are as wide as 0.0005.
     """
-    import h5py
+    from objectwise.data.formats.hdf5 import dataset_of
 
-    path, name = _hdf5_place(location)
-    if not path.is_file():
-        raise VolumeError(f"`{location}` must exist, got no such file: {path}")
-    try:
-        with h5py.File(path, "r") as file:
-            dataset = file.get(name)
-            if not isinstance(dataset, h5py.Dataset):
-                raise VolumeError(f"`{location}` must name a data set, got none of that name")
-            dtype = dataset.dtype.newbyteorder("=")
-            if dataset.ndim != 4 or dtype not in (np.float32, np.float64):
-                raise VolumeError(
-                    f"`{location}` must hold affinities (k, z, y, x) as float32 or float64, "
-                    f"got shape {dataset.shape}, dtype {dtype}; convert them on purpose"
-                )
-            part = slice(None) if section is None else slice(section, section + 1)
-            offsets = dataset.attrs.get("offsets")
-            return AffinityVolume(
-                np.ascontiguousarray(dataset[:, part], dtype=dtype),
-                None if offsets is None else check_offsets(np.asarray(offsets), ndim=3),
-                _three(dataset.attrs.get("resolution"), 1.0),
-                _three(dataset.attrs.get("offset"), 0.0),
+    place = _hdf5_place(location)
+    with one_sentence(place, "read"), dataset_of(place) as dataset:
+        dtype = dataset.dtype.newbyteorder("=")
+        if dataset.ndim != 4 or dtype not in (np.float32, np.float64):
+            raise VolumeError(
+                f"`{location}` must hold affinities (k, z, y, x) as float32 or float64, "
+                f"got shape {dataset.shape}, dtype {dtype}; convert them on purpose"
             )
-    except (OSError, KeyError, RuntimeError) as error:
-        if isinstance(error, VolumeError):
-            raise
-        raise VolumeError(f"`{location}` must be a readable HDF5 file, got {error}") from error
+        part = slice(None) if section is None else slice(section, section + 1)
+        offsets = dataset.attrs.get("offsets")
+        return AffinityVolume(
+            np.ascontiguousarray(dataset[:, part], dtype=dtype),
+            None if offsets is None else check_offsets(np.asarray(offsets), ndim=3),
+            _three(dataset.attrs.get("resolution"), 1.0),
+            _three(dataset.attrs.get("offset"), 0.0),
+        )
 
 
-def _hdf5_place(location: str | Path) -> tuple[Path, str]:
+def _hdf5_place(location: str | Path) -> Location:
     place = parse_location(location)
     if place.format != "HDF5":
         raise ArgumentError(
             f"`{location}` must be an HDF5 data set, file.h5:{DEFAULT_DATASET}, to hold affinities"
         )
-    return place.path, place.inner or DEFAULT_DATASET
+    return place if place.inner else parse_location(f"{place.path}:{DEFAULT_DATASET}")
 
 
 def _three(value: object, default: float) -> tuple[float, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import Any
 import h5py
 import numpy as np
 
-from objectwise.atomic import replaced_file
 from objectwise.data.formats.common import (
     AnyArray,
     Header,
@@ -22,13 +21,14 @@ from objectwise.data.formats.common import (
     listed,
     require_file,
 )
+from objectwise.data.formats.hdf5_file import opened_file, write_dataset
 from objectwise.errors import VolumeError
 
 
 @contextmanager
 def opened(location: Location) -> Iterator[Opened]:
     """Open one data set, with shape, dtype and the two attributes."""
-    with _dataset(location) as dataset:
+    with dataset_of(location) as dataset:
         if dataset.shape is None:
             raise VolumeError(f"`{location}` must hold voxels, got an empty data set")
         header = Header(
@@ -53,8 +53,14 @@ def exists(location: Location) -> bool:
     if not location.path.exists():
         return False
     require_file(location)
-    with h5py.File(location.path, "r") as file:
+    if not os.access(location.path, os.W_OK):
+        raise VolumeError(f"`{location}` must be in a file that may be written, got a file of other rights")
+    with opened_file(location.path) as file:
         for parent in _parents(location.inner):
+            if isinstance(file.get(parent, getlink=True), h5py.ExternalLink):
+                raise VolumeError(
+                    f"`{location}` must lie in the file, got the link {parent!r} to another one"
+                )
             if isinstance(file.get(parent), h5py.Dataset):
                 raise VolumeError(f"`{location}` must lie in a group, got the data set {parent!r} above it")
         if isinstance(file.get(location.inner), h5py.Group):
@@ -67,34 +73,28 @@ def check_holds(location: Location, array: AnyArray, header: Header) -> None:
 
 
 def write(location: Location, array: AnyArray, header: Header) -> None:
-    """Write one data set; the other data sets of the file stay.
-
-    A file that is there is copied first and the copy renamed over it, since HDF5 has no transactions: a
-    kill halfway through an append in place would lose the whole file. It costs one copy for each data set.
-    """
-    with replaced_file(location.path) as partial:
-        if location.path.exists():
-            shutil.copyfile(location.path, partial)
-        with h5py.File(partial, "a") as file:
-            if location.inner in file:
-                del file[location.inner]  # its space is taken up again within this session
-            # fletcher32: gzip skips chunks that it cannot shrink, and with them its checksum.
-            dataset = file.create_dataset(
-                location.inner,
-                data=array,
-                chunks=chunk_shape(array.shape),
-                compression="gzip",
-                shuffle=True,
-                fletcher32=True,
-            )
-            dataset.attrs["resolution"] = np.asarray(header.voxel_size, dtype=np.float64)
-            dataset.attrs["offset"] = np.asarray(header.offset, dtype=np.float64)
+    """Write one data set; the other data sets of the file stay."""
+    # fletcher32: gzip skips chunks that it cannot shrink, and with them its checksum.
+    write_dataset(
+        location.path,
+        location.inner,
+        array,
+        attributes={
+            "resolution": np.asarray(header.voxel_size, dtype=np.float64),
+            "offset": np.asarray(header.offset, dtype=np.float64),
+        },
+        chunks=chunk_shape(array.shape),
+        compression="gzip",
+        shuffle=True,
+        fletcher32=True,
+    )
 
 
 @contextmanager
-def _dataset(location: Location) -> Iterator[Any]:
+def dataset_of(location: Location) -> Iterator[Any]:
+    """Open one data set for reading."""
     require_file(location)
-    with h5py.File(location.path, "r") as file:
+    with opened_file(location.path) as file:
         found = file.get(location.inner) if location.inner else None
         if not isinstance(found, h5py.Dataset):
             what = "none of that name" if found is None else "a group"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ import numcodecs  # type: ignore[import-untyped]
 import numpy as np
 import zarr
 from zarr.codecs import ZstdCodec
+from zarr.core.buffer import Buffer
+from zarr.storage import LocalStore
 
 from objectwise.atomic import replaced_folder
 from objectwise.data.formats.common import (
@@ -97,11 +100,11 @@ def write(location: Location, array: AnyArray, header: Header) -> None:
     }
     # Without its checksum a damaged chunk decodes to other voxels in silence.
     zstd = numcodecs.Zstd(checksum=True) if is_v2 else ZstdCodec(checksum=True)
-    with replaced_folder(folders[first]) as partial:
+    with replaced_folder(folders[first]) as partial, _Store(partial).stopped_at_failure() as store:
         if below:
-            zarr.create_group(store=str(partial), zarr_format=version)
+            zarr.create_group(store=store, zarr_format=version)
         zarr.create_array(
-            store=str(partial),
+            store=store,
             name=below or None,
             data=array,
             chunks=chunk_shape(array.shape),
@@ -109,6 +112,40 @@ def write(location: Location, array: AnyArray, header: Header) -> None:
             zarr_format=version,
             attributes=attributes,
         )
+
+
+class _Store(LocalStore):
+    """A folder that takes no more chunks once writing has failed.
+
+    Zarr raises what went wrong first and goes on with the other chunks in threads that nobody waits for: they
+    would make the folder anew while, or after, it is deleted.
+    """
+
+    has_failed = False
+    at_work = 0
+
+    async def set(self, key: str, value: Buffer) -> None:
+        """Write one chunk or one file of metadata."""
+        self.at_work += 1
+        try:
+            if not self.has_failed:
+                await super().set(key, value)
+        except BaseException:
+            self.has_failed = True
+            raise
+        finally:
+            self.at_work -= 1
+
+    @contextmanager
+    def stopped_at_failure(self) -> Iterator[_Store]:
+        """Wait, if the block fails, until no thread writes any more."""
+        try:
+            yield self
+        except BaseException:
+            self.has_failed = True
+            while self.at_work:
+                time.sleep(0.01)
+            raise
 
 
 def _array(location: Location) -> zarr.Array[Any]:
