@@ -86,6 +86,13 @@ def test_bad_samples_are_named():
     [
         ({"spacing": 3.0}, ArgumentError, "`spacing` must be numbers, 'pixdim' or None, got 3.0"),
         ({"alpha": 1}, ArgumentError, "`options` must be among .* got 'alpha'"),
+        ({"spacing": (-1, 2, 3)}, ArgumentError, "`spacing` must be positive and finite, got"),
+        ({"postfix": 3}, DtypeError, "`postfix` must be a word, got 3"),
+        (
+            {"function": lambda labels, n_classes: labels, "cache_dir": "maps"},
+            ArgumentError,
+            "`function` must be defined by name in a module",
+        ),
         ({"spatial_dims": 2}, ArgumentError, "`options` must be among .* got 'spatial_dims'"),
         ({"function": maps.active_contour_map, "spacing": (1, 1, 1)}, ArgumentError, ".* got 'spacing'"),
     ],

@@ -73,3 +73,16 @@ def test_a_transform_sees_the_map_of_the_whole_image():
 def test_bad_samples_are_named(dataset, options, message):
     with pytest.raises(ArgumentError, match=message):
         MapDataset(dataset, make_map, **options)[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"make_map": 3}, "`make_map` must be a function of labels, got 3"),
+        ({"transform": "flip"}, "`transform` must be a function of a sample, got 'flip'"),
+        ({"labels": True}, "`labels` must be a key or a position, got True"),
+    ],
+)
+def test_bad_options_are_named(options, message):
+    with pytest.raises(ArgumentError, match=message):
+        MapDataset(PAIRS, **{"make_map": make_map, **options})

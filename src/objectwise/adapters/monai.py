@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from objectwise import maps
-from objectwise.checks import check_options
+from objectwise.checks import check_options, check_some_spacing
 from objectwise.errors import ArgumentError, DtypeError, needs_extra
 
 with needs_extra("objectwise.adapters.monai"):
@@ -70,6 +70,12 @@ class RegionMapd(MapTransform):
         given = {} if n_classes is None else {"n_classes": n_classes}
         measured = () if spacing is None else ("spacing",)
         check_options([*options, *given, *measured], function, taken=("spatial_dims",))
+        if not isinstance(spacing, str):
+            check_some_spacing(spacing)
+        if not isinstance(postfix, str):
+            raise DtypeError(f"`postfix` must be a word, got {postfix!r}")
+        if cache_dir is not None:  # says now what is wrong with the function
+            maps.MapCache(cache_dir, function, **options, **given)
         self.function = function
         self.options = {**options, **given}
         self.spacing = spacing

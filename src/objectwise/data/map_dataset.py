@@ -31,7 +31,8 @@ class MapDataset(Dataset[Any]):
     Raises
     ------
     ArgumentError
-        When a sample has no such labels, or has the name of the map already.
+        If `make_map` or `transform` is no function; when a sample has no such labels, or has the name of the
+        map already.
 
     Examples
     --------
@@ -53,6 +54,12 @@ class MapDataset(Dataset[Any]):
         name: str = "weight_map",
         transform: Callable[[Any], Any] | None = None,
     ) -> None:
+        if not callable(make_map):
+            raise ArgumentError(f"`make_map` must be a function of labels, got {make_map!r}")
+        if transform is not None and not callable(transform):
+            raise ArgumentError(f"`transform` must be a function of a sample, got {transform!r}")
+        if isinstance(labels, bool) or not isinstance(labels, int | str):
+            raise ArgumentError(f"`labels` must be a key or a position, got {labels!r}")
         self.dataset = dataset
         self.make_map = make_map
         self.labels = labels
