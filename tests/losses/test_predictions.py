@@ -10,7 +10,10 @@ import torch
 from objectwise.errors import ArgumentError, DtypeError
 from objectwise.losses import (
     ActiveContourLoss,
+    BinaryCrossEntropyLoss,
+    BinaryFocalLoss,
     BoundaryLoss,
+    DiceCrossEntropyLoss,
     HausdorffDTLoss,
     RegionWiseLoss,
     SoftDiceLoss,
@@ -23,6 +26,9 @@ LOSSES = (
     SoftDiceLoss,
     SoftmaxCrossEntropyLoss,
     SoftmaxFocalLoss,
+    DiceCrossEntropyLoss,
+    BinaryCrossEntropyLoss,
+    partial(BinaryFocalLoss, gamma=0.5),
     partial(SoftmaxFocalLoss, gamma=0.5),
     *WITH_MAPS,
     partial(HausdorffDTLoss, both_sides=False),
@@ -63,6 +69,22 @@ def test_what_stands_at_an_ignored_voxel_is_never_read(loss, value, batch):
     found = module(changed, labels)
     assert torch.equal(found, expected)
     assert torch.equal(torch.autograd.grad(found, changed)[0], gradient)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("value", NOT_FINITE)
+def test_what_stands_at_a_voxel_that_a_mask_ignores_is_never_read(loss, value):
+    logits, labels = example()
+    ignore = labels == UNKNOWN
+    expected = loss(ignore_label=UNKNOWN)(logits, labels)
+    changed = torch.where(ignore, value, logits.detach()).requires_grad_()
+    found = loss()(changed, labels, ignore=ignore)
+    assert torch.equal(found, expected)
+    found.backward()
+    assert changed.grad.isfinite().all()
+    changed.data[1, 2, 3, 4] = value
+    with pytest.raises(ArgumentError, match=rf"`prediction` must be finite, got {value} at \(1, 2, 3, 4\)"):
+        loss()(changed, labels, ignore=ignore)
 
 
 @pytest.mark.parametrize("loss", [RegionWiseLoss, BoundaryLoss, HausdorffDTLoss, ActiveContourLoss])
@@ -215,6 +237,11 @@ def test_a_spacing_that_no_voxel_has_is_refused_with_the_options(loss, spacing):
         loss(spacing=spacing)
     with pytest.raises(ArgumentError, match=r"`spacing` must have one number per spatial axis \(2 or 3\)"):
         loss(spacing=(1, 1, 1, 1))
+
+
+def test_weights_that_leave_no_term_are_refused():
+    with pytest.raises(ArgumentError, match="`cross_entropy_weight` must not be 0 where `dice_weight` is"):
+        DiceCrossEntropyLoss(dice_weight=0, cross_entropy_weight=0)
 
 
 def test_both_sides_is_true_or_false():

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from objectwise.checks import check_choice, check_positive
+from objectwise.errors import ArgumentError
 from objectwise.losses.classes.binary import binary_focal_loss
 from objectwise.losses.classes.cross_entropy import softmax_cross_entropy_loss
 from objectwise.losses.classes.dice import soft_dice_loss
@@ -47,6 +48,8 @@ class DiceCrossEntropyLoss(ClassLoss):
         check_choice(self.channels.reduction, ("mean", "sum"), name="reduction")
         for name, weight in (("dice_weight", dice_weight), ("cross_entropy_weight", cross_entropy_weight)):
             check_positive(weight, name=name, or_zero=True)
+        if dice_weight == 0 == cross_entropy_weight:
+            raise ArgumentError("`cross_entropy_weight` must not be 0 where `dice_weight` is, got 0 for both")
         check_positive(smooth, name="smooth")
         self.dice_weight, self.cross_entropy_weight, self.smooth = dice_weight, cross_entropy_weight, smooth
 
