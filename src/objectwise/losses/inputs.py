@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -62,7 +61,7 @@ def check_finite_tensor(values: Tensor, *, name: str, counts: Tensor | None = No
     is made only where the sum is not finite.
     """
     values = values.detach()[:, first:] if first else values.detach()
-    if is_true(on_plain(_sum_is_finite, values)):
+    if is_true(values.sum(dtype=wide_dtype(values)).isfinite()):
         return True
     bad = ~values.isfinite()
     wrong = bad if counts is None else bad & counts
@@ -73,14 +72,6 @@ def check_finite_tensor(values: Tensor, *, name: str, counts: Tensor | None = No
             place[1] += first
         raise ArgumentError(f"`{name}` must be finite, got {value} at {tuple(place)}")
     return not is_true(bad.any())
-
-
-def _sum_is_finite(values: Tensor) -> Tensor:
-    """Return true if all values are finite; false if one is not, or if their sum is too large."""
-    if values.device.type == "cpu" and values.dtype in (torch.float32, torch.float64):
-        with np.errstate(invalid="ignore", over="ignore"):
-            return torch.tensor(bool(np.isfinite(values.numpy().sum())))  # torch takes several times as long
-    return values.sum(dtype=wide_dtype(values)).isfinite()
 
 
 def is_true(flag: Tensor) -> bool:
