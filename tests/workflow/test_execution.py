@@ -535,9 +535,9 @@ def test_input_changed_during_the_run_is_noticed_by_the_step_that_reads_it(
         run(config, tmp_path / "run", only=before)
 
     def change_first(work):
-        def changed(job, one):
+        def changed(job, one, *more):
             change_voxel(tmp_path, name, place)
-            work(job, one)
+            work(job, one, *more)
 
         return changed
 

@@ -130,6 +130,21 @@ def test_missing_file_is_named(tmp_path: Path):
         InputDigests().of_file(tmp_path / "a.pt")
 
 
+def test_digests_of_sections_are_remembered_by_that_of_the_volume(tmp_path: Path):
+    voxels = np.arange(60, dtype=np.uint8).reshape(5, 3, 4)
+    voxels[1] = 7
+    for name, array in (("all", voxels), ("some", voxels[1:4])):
+        write_volume(f"{tmp_path}/{name}.h5:raw", array)
+    digests = InputDigests()
+    whole, some = (digests.of_volume(f"{tmp_path}/{name}.h5:raw", None) for name in ("all", "some"))
+    digests.write(tmp_path / "inputs.json")
+    again = InputDigests.read(tmp_path / "inputs.json")
+    assert len(set(again.sections_of(whole))) == 5
+    assert again.sections_of(whole)[1] == ""  # of a single value
+    assert again.sections_of(some) == again.sections_of(whole)[1:4]
+    assert again.sections_of("unknown") == again.sections_of(None) == []
+
+
 def test_memory_saves_reading_until_the_file_changes(tmp_path: Path, monkeypatch):
     file = volume(tmp_path)
     digests = InputDigests()
@@ -137,7 +152,8 @@ def test_memory_saves_reading_until_the_file_changes(tmp_path: Path, monkeypatch
     digests.write(tmp_path / "inputs.json")
     reads = []
     monkeypatch.setattr(
-        "objectwise.workflow.fingerprint._volume_digest", lambda *what: reads.append(what) or "new"
+        "objectwise.workflow.fingerprint._volume_digests",
+        lambda *what: reads.append(what) or {"digest": "new"},
     )
     again = InputDigests.read(tmp_path / "inputs.json")
     assert again.of_volume(f"{file}:raw", None) == first

@@ -126,4 +126,8 @@ def scores_text(scores: dict[str, Any]) -> str:
     if len(rows) > 1:
         rows["mean"] = scores["mean"]
     unit = "mean over sections" if scores["dimensions"] == 2 else "whole volume"
-    return f"threshold {scores['threshold']:g}; {unit}; lower is better\n{score_table(rows, first='volume')}"
+    learnt = [
+        f"{name}: {words}" for name, one in scores["volumes"].items() if (words := one.get("learnt_from"))
+    ]
+    head = f"threshold {scores['threshold']:g}; {unit}; lower is better"
+    return "\n".join([head, score_table(rows, first="volume"), *learnt])

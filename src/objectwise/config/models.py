@@ -20,6 +20,8 @@ SPEED_KEYS = (
     "training.threads",
     "training.accelerator",
     "prediction.batch_size",
+    "data.allow_different_voxel_sizes",
+    "evaluation.allow_training_data",
 )
 """Keys that say how a run is done and not what it computes: they may differ when it is resumed.
 
@@ -87,6 +89,9 @@ class DataConfig(Section):
     trained on, so a few sections kept for this give a better threshold."""
     evaluate: tuple[VolumeConfig, ...] = ()
     """Volumes to segment, and to score where they have labels; those of `train` by default."""
+    allow_different_voxel_sizes: bool = False
+    """Accept voxel sizes more than a factor of 2 from that of the training; above 10 % there is a warning.
+    A size of 1 along every axis counts as not stated."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -283,6 +288,9 @@ class EvaluationConfig(Section):
     oracle: bool = False
     """Also score every candidate threshold on the evaluated volumes themselves: the best of them is one that
     nobody could have chosen. Takes as long as choosing a threshold."""
+    allow_training_data: bool = False
+    """Score volumes of `data.evaluate` that hold voxels of `data.train` or `data.tune`. The report says so
+    beside the score, as it does where the training volumes are scored for want of others."""
 
 
 class RunConfig(Section):

@@ -49,7 +49,7 @@ class Needs(NamedTuple):
     upstream: Sequence[str | Path] = ()
 
 
-def nothing_more(job: Job, step: Step) -> None:
+def nothing_more(job: Job, step: Step, before: Sequence[Step]) -> None:
     """Inspect nothing."""
 
 
@@ -69,7 +69,7 @@ class StepKind:
     outputs : the files it leaves behind
     check : finds what is wrong without reading voxels; writes nothing
     inspect : finds what only the voxels show, before anything is written, where the step is to be done
-        What it has read it may leave in `Job.cache` for the work.
+        Given the steps before it too. What it has read it may leave in `Job.cache` for the work.
     do : the work itself
         Reads inputs through `Step.read`, calls one room of the library and writes the outputs.
     """
@@ -80,7 +80,7 @@ class StepKind:
     outputs: Callable[[Job], Sequence[Path]]
     check: Callable[[Job, Problems], None]
     do: Callable[[Job, Step], None]
-    inspect: Callable[[Job, Step], None] = nothing_more
+    inspect: Callable[[Job, Step, Sequence[Step]], None] = nothing_more
 
 
 @dataclass(frozen=True)

@@ -94,9 +94,9 @@ def run(
     problems.refuse()
     _check_steps(steps, here, only=only, overwrite=overwrite)
     _check(job, steps, set(only) - checked)
-    for kind, step in zip(KINDS, steps, strict=True):
+    for at, (kind, step) in enumerate(zip(KINDS, steps, strict=True)):
         if step.name in only and step.state() != "complete":
-            kind.inspect(job, step)
+            kind.inspect(job, step, steps[:at])
     if dry_run:
         return Run(here, steps)
     with locked(here.path):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from objectwise.atomic import write_json
 from objectwise.checks import check_finite
@@ -79,22 +80,32 @@ class InputDigests:
         return self._remembered(
             _key(location, sections),
             volume_files(location),
-            lambda: _volume_digest(location, sections, labels),
+            lambda: _volume_digests(location, sections, labels),
         )
 
     def of_file(self, path: Path) -> str:
         """Return the digest of a file's bytes."""
-        return self._remembered(_key(str(path), None), [path], lambda: _file_digest(path))
+        return self._remembered(_key(str(path), None), [path], lambda: {"digest": _file_digest(path)})
+
+    def sections_of(self, digest: str | None) -> list[str]:
+        """Return the digests of the sections of the raw volume that has this one; none if not remembered.
+
+        Empty text stands for a section of a single value: it is equal in volumes that share nothing.
+        """
+        for known in self.known.values():
+            if isinstance(known, dict) and digest is not None and known.get("digest") == digest:
+                return list(known.get("sections", ()))
+        return []
 
     def forget(self, place: str | Path, sections: Sections | None = None) -> None:
         """Forget a volume or file: its content is not what its size and time stamp say."""
         self.known.pop(_key(str(place), sections), None)
 
-    def _remembered(self, key: str, files: Iterable[Path], digest: Callable[[], str]) -> str:
+    def _remembered(self, key: str, files: Iterable[Path], digests: Callable[[], dict[str, Any]]) -> str:
         stamp = fingerprint(sorted(_stamps(files)))
         known = self.known.get(key)
         if not isinstance(known, dict) or known.get("stamp") != stamp or "digest" not in known:
-            self.known[key] = known = {"stamp": stamp, "digest": digest()}
+            self.known[key] = known = {"stamp": stamp, **digests()}
         return str(known["digest"])
 
 
@@ -122,10 +133,14 @@ def _file_digest(path: Path) -> str:
 
 def voxels_digest(volume: Volume) -> str:
     """Return the digest of a volume that was read: what `InputDigests.of_volume` says of its location."""
-    array = np.ascontiguousarray(volume.array)
-    state = _begun(array.shape, array.dtype, volume.voxel_size, volume.offset)
-    state.update(array.data)
+    state = _begun(volume.array.shape, volume.array.dtype, volume.voxel_size, volume.offset)
+    for section in volume.array:
+        state.update(_section_digest(section))
     return state.hexdigest()[:16]
+
+
+def _section_digest(section: NDArray[Any]) -> bytes:
+    return hashlib.sha256(np.ascontiguousarray(section).data).digest()
 
 
 def _begun(
@@ -135,18 +150,22 @@ def _begun(
     return hashlib.sha256(repr((shape, dtype.str, tuple(voxel_size), tuple(offset))).encode())
 
 
-def _volume_digest(location: str, sections: Sections | None, labels: bool) -> str:
+def _volume_digests(location: str, sections: Sections | None, labels: bool) -> dict[str, Any]:
+    """Return the digest of a volume, and of raw ones those of their sections."""
     info = describe_stack(location, sections)
     state = _begun(info.shape, info.dtype, info.voxel_size, info.offset)
-    empty, first = True, sections[0] if sections else 0
+    empty, first, of_sections = True, sections[0] if sections else 0, []
     for volume in read_in_parts(location, sections=sections):
         _check_part(volume, location, first, labels)
         empty = empty and not volume.array.any()
-        state.update(volume.array.data)
+        for section in volume.array:
+            digest = _section_digest(section)
+            state.update(digest)
+            of_sections.append("" if (section == section.flat[0]).all() else digest.hex()[:16])
         first += len(volume.array)
     if labels and empty:
         raise ArgumentError(f"`{location}` must hold an object to be labels, got only background (0)")
-    return state.hexdigest()[:16]
+    return {"digest": state.hexdigest()[:16], **({} if labels else {"sections": of_sections})}
 
 
 def _check_part(volume: Volume, location: str, first: int, labels: bool) -> None:

@@ -13,7 +13,7 @@ from objectwise.errors import VolumeError
 from objectwise.pipeline.stacks import Sections, read_label_stack, read_raw_stack
 from objectwise.workflow.fingerprint import InputDigests, voxels_digest
 from objectwise.workflow.layout import RunDirectory
-from objectwise.workflow.places import absolute_place
+from objectwise.workflow.places import GROUPS, absolute_place
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def labels_input(config: RunConfig, volume: VolumeConfig) -> Input:
 
 def key_of(config: RunConfig, volume: VolumeConfig) -> str:
     """Return the key of the configuration that states a volume, like `data.train.0`."""
-    for group in ("train", "tune", "evaluate"):
+    for group in GROUPS:
         volumes = getattr(config.data, group)
         if volume in volumes:
             return f"data.{group}.{volumes.index(volume)}"

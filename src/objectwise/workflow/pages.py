@@ -127,6 +127,7 @@ def _volume(
         voxel_size=(size[0], size[1], size[2]),
         scores=_numbers(scores.get("scores", {})),
         tables=load_tables(here.tables_file(volume.name)) if has_tables else (),
+        learnt_from=scores.get("learnt_from", ""),
         section_scores=[_numbers(section) for section in scores.get("sections", [])],
     )
 

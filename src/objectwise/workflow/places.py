@@ -9,6 +9,9 @@ from objectwise.config.models import RunConfig, VolumeConfig
 from objectwise.data.formats.common import parse_location
 from objectwise.errors import ArgumentError
 
+GROUPS = ("train", "tune", "evaluate")
+"""Of volumes, in `data`."""
+
 
 def absolute_place(place: str) -> str:
     """Return a location or path that means the same from every working directory."""
@@ -28,7 +31,7 @@ def with_absolute_places(config: RunConfig) -> RunConfig:
         labels = None if volume.labels is None else absolute_place(volume.labels)
         return volume.model_copy(update={"raw": absolute_place(volume.raw), "labels": labels})
 
-    groups = {name: tuple(map(moved, getattr(config.data, name))) for name in ("train", "tune", "evaluate")}
+    groups = {name: tuple(map(moved, getattr(config.data, name))) for name in GROUPS}
     start = config.training.initial_weights
     training = {"initial_weights": None if start is None else start.absolute()}
     return config.model_copy(
@@ -42,7 +45,6 @@ def with_absolute_places(config: RunConfig) -> RunConfig:
 def without_places(tree: dict[str, Any]) -> dict[str, Any]:
     """Return the plain data of a configuration without the places of volumes and weights."""
     groups = {
-        group: [volume | {"raw": None, "labels": None} for volume in volumes]
-        for group, volumes in tree["data"].items()
+        group: [volume | {"raw": None, "labels": None} for volume in tree["data"][group]] for group in GROUPS
     }
-    return tree | {"data": groups, "training": tree["training"] | {"initial_weights": None}}
+    return tree | {"data": tree["data"] | groups, "training": tree["training"] | {"initial_weights": None}}

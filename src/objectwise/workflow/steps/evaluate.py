@@ -13,6 +13,7 @@ from objectwise.pipeline import StackScores, read_affinities, read_label_stack, 
 from objectwise.workflow.engine import Needs, Record, Step, StepKind
 from objectwise.workflow.job import Job
 from objectwise.workflow.preflight import Problems, check_labels_of
+from objectwise.workflow.shared_voxels import learnt_from, refuse_training_data
 from objectwise.workflow.sweeps import best_row, sweep_table, sweep_volume
 
 
@@ -33,18 +34,30 @@ def outputs(job: Job) -> Sequence[Path]:
 
 
 def check(job: Job, problems: Problems) -> None:
-    """Check the labels."""
+    """Check the labels, and that no volume lies where the run has learnt from it."""
     for volume in job.scored:
         check_labels_of(job, volume, problems)
+    refuse_training_data(job, {}, problems)
+
+
+def inspect(job: Job, step: Step, before: Sequence[Step]) -> None:
+    """See that no volume holds what the run has learnt from, wherever that lies."""
+    digests = {name: digest for one in before for name, digest in one.digests.items()}
+    problems = Problems()
+    refuse_training_data(job, digests, problems)
+    problems.refuse()
+    job.cache[step.name] = {volume.name: learnt_from(job, volume, digests) for volume in job.scored}
 
 
 def do(job: Job, step: Step) -> None:
     """Write the scores per volume and per section, and their mean."""
     config = job.config
+    learnt = job.cache.pop(step.name)
     volumes: dict[str, Any] = {}
     units: list[Scores] = []
     for volume in job.scored:
         scores, volumes[volume.name] = _score(job, step, volume)
+        volumes[volume.name]["learnt_from"] = learnt[volume.name]
         units += scores.sections if config.dimensions == 2 else [scores.overall]
     write_json(
         job.directory.scores,
@@ -77,4 +90,4 @@ def _score(job: Job, step: Step, volume: VolumeConfig) -> tuple[StackScores, dic
     }
 
 
-EVALUATE = StepKind("evaluate", 1, needs, outputs, check, do)
+EVALUATE = StepKind("evaluate", 1, needs, outputs, check, do, inspect)

@@ -10,6 +10,7 @@ from objectwise.pipeline import predict_affinities, write_affinities
 from objectwise.workflow.engine import Needs, Record, Step, StepKind
 from objectwise.workflow.job import Job
 from objectwise.workflow.preflight import Problems, check_accelerator, check_network_shape, check_raw_of
+from objectwise.workflow.voxel_sizes import check_voxel_sizes
 
 
 def needs(job: Job, known: Record) -> Needs:
@@ -30,6 +31,9 @@ def check(job: Job, problems: Problems) -> None:
     """Check raw volumes, window and machine."""
     for volume in job.predicted:
         check_raw_of(job, volume, problems)
+    check_voxel_sizes(
+        job, (volume for volume in job.predicted if volume not in job.config.data.train), problems
+    )
     with problems.at("network"):
         check_network_shape(job.config, job.window_shape, name="prediction.window_shape")
     check_accelerator(job.config, problems)

@@ -20,6 +20,7 @@ from objectwise.workflow.preflight import (
     check_training_device,
 )
 from objectwise.workflow.processes import device_count, train_here, train_on_devices, training_volumes
+from objectwise.workflow.voxel_sizes import check_voxel_sizes
 
 
 def needs(job: Job, known: Record) -> Needs:
@@ -71,6 +72,7 @@ def check(job: Job, problems: Problems) -> None:
         if raw is not None:
             with problems.at(job.raw(volume).key):
                 check_patch(config.training.patch_shape, raw.shape[-config.dimensions :])
+    check_voxel_sizes(job, config.data.train, problems)
     with problems.at("network"):
         check_network_shape(config, config.training.patch_shape, name="training.patch_shape")
     with problems.at("offsets"):
@@ -87,7 +89,7 @@ def check(job: Job, problems: Problems) -> None:
             check_same_architecture(initial, network_of(config, weights=False), name=name)
 
 
-def inspect(job: Job, step: Step) -> None:
+def inspect(job: Job, step: Step, before: Sequence[Step]) -> None:
     """See that patches can be cut from the volumes; the training takes them as they were read here."""
     from objectwise.training import build_sampler
 
