@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from objectwise.kernels.compiling import compiled
 
 FAR = np.float32(1e3)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def two_nearest_owners(
     balls: NDArray[np.float32],
     owners: NDArray[np.int32],
@@ -60,7 +61,7 @@ def two_nearest_owners(
     return distances, nearest
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _range_within(centre: float, reach: float, step: float, length: int) -> tuple[int, int]:
     """Return the first voxel of an axis within `reach` of `centre`, and one past the last."""
     first = max(0, math.ceil((centre - reach) / step))

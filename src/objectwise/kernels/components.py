@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from objectwise.kernels.compiling import compiled
 from objectwise.kernels.edges import first_inside, stop_inside
 from objectwise.kernels.union_find import find, join, singletons
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def components_above(
     affinities: NDArray[Any], offsets: NDArray[np.int64], threshold: float
 ) -> NDArray[np.int64]:
@@ -36,7 +36,7 @@ def components_above(
     return numbered(parents).reshape((depth, height, width))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def numbered(parents: NDArray[Any]) -> NDArray[np.int64]:
     """Give numbers to the sets of a union-find in order of their first member; sets of one member get 0."""
     ids = np.zeros(parents.size, np.int64)

@@ -14,8 +14,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from objectwise.kernels.compiling import compiled, inlined
 
 EXISTS, FIRST, SETTLED = np.uint8(1), np.uint8(2), np.uint8(4)
 """Bits of an edge's state: it stays inside the volume; it comes before all edges that are not `FIRST`; it is
@@ -25,7 +26,7 @@ PARTNERS = 2
 """Each channel makes cycles with this many that follow it: all pairs of three, at linear cost for more."""
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def settle_cycles(keys: NDArray[np.uint32], states: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
     """Mark edges that close a cycle of four `SETTLED`; both arrays are (k, z, y, x)."""
     for i in range(len(offsets)):
@@ -33,7 +34,7 @@ def settle_cycles(keys: NDArray[np.uint32], states: NDArray[np.uint8], offsets: 
             _settle_pair(keys, states, offsets, i, j)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _settle_pair(
     keys: NDArray[np.uint32], states: NDArray[np.uint8], offsets: NDArray[np.int64], i: int, j: int
 ) -> None:
@@ -77,7 +78,7 @@ def _settle_pair(
             _settle(s3, last, np.uint8(3))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _is_forward(offset: NDArray[np.int64]) -> bool:
     """Say whether the offset leads to a later voxel in C order."""
     for step in offset:
@@ -86,7 +87,7 @@ def _is_forward(offset: NDArray[np.int64]) -> bool:
     return False
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _row(
     volume: NDArray[Any], z: int, y: int, low: int, stop: int, offset: NDArray[np.int64]
 ) -> NDArray[Any]:
@@ -94,7 +95,7 @@ def _row(
     return volume[z + offset[0], y + offset[1], low + offset[2] : stop + offset[2]]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _last_of_four(
     k0: NDArray[np.uint32],
     k1: NDArray[np.uint32],
@@ -127,7 +128,7 @@ def _last_of_four(
         last[x] = which if common & EXISTS else np.uint8(4)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _settle(states: NDArray[np.uint8], last: NDArray[np.uint8], which: np.uint8) -> None:
     """Mark the edges of one side of the cycles where they come last."""
     for x in range(last.size):

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from objectwise.kernels.compiling import compiled, inlined
 from objectwise.kernels.cycles import EXISTS, FIRST, settle_cycles
 from objectwise.kernels.edge_order import KEY_BITS
 from objectwise.kernels.edges import first_inside, stop_inside
@@ -40,7 +40,7 @@ def edges_to_sort(
     return list_edges(keys.reshape(len(offsets), -1), states.reshape(len(offsets), -1))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def channel_bits(n_channels: int) -> int:
     """Return how many low bits of a payload name the channel; the voxel stands above them."""
     bits = 0
@@ -49,7 +49,7 @@ def channel_bits(n_channels: int) -> int:
     return bits
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _write_states(labels: NDArray[Any], offsets: NDArray[np.int64], states: NDArray[np.uint8]) -> None:
     depth, height, width = labels.shape
     for c in range(len(offsets)):
@@ -75,7 +75,7 @@ def list_edges(
     return first[:n_first], later[:n_later]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _count_open(states: NDArray[np.uint8]) -> tuple[int, int]:
     n_first, n_later = 0, 0
     for state in states.flat:
@@ -84,7 +84,7 @@ def _count_open(states: NDArray[np.uint8]) -> tuple[int, int]:
     return n_first, n_later
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _pack_open(
     keys: NDArray[np.uint32],
     states: NDArray[np.uint8],
@@ -108,7 +108,7 @@ def _pack_open(
             n_later += state == EXISTS
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def edge_ends(word: int, bits: int, steps: NDArray[np.int64]) -> tuple[int, int, int]:
     """Return the channel and the two voxels of a packed edge."""
     payload = np.int64(word & np.uint64(2**KEY_BITS - 1))
@@ -116,7 +116,7 @@ def edge_ends(word: int, bits: int, steps: NDArray[np.int64]) -> tuple[int, int,
     return channel, voxel, voxel + steps[channel]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def join_ends(words: NDArray[np.uint64], steps: NDArray[np.int64], parents: NDArray[np.int32]) -> None:
     """Join the two ends of every edge in a union-find, in any order."""
     bits = channel_bits(len(steps))

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from objectwise.kernels.compiling import compiled
 
 KEY_BITS = 32
 DIGIT_BITS = 11
@@ -32,7 +33,7 @@ def order_keys(affinities: NDArray[Any]) -> NDArray[np.uint32]:
     return (len(values) - ascending).astype(np.uint32).reshape(affinities.shape)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _keys_of_bits(bits: NDArray[np.int32], keys: NDArray[np.uint32]) -> None:
     """Turn float bits around: those of positive floats ascend with them, those of negative ones descend."""
     lowest, largest = np.int32(-(2**31)), np.int32(2**31 - 1)
@@ -47,7 +48,7 @@ def sort_by_key(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return sort_between(words, np.empty_like(words))[0]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def sort_between(
     words: NDArray[np.uint64], out: NDArray[np.uint64]
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:

@@ -8,23 +8,24 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from objectwise.kernels.compiling import compiled, inlined
 
-@njit(cache=True, nogil=True, inline="always")
+
+@inlined
 def first_inside(step: int) -> int:
     """Return the first coordinate from which `step` stays inside."""
     return max(0, -step)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def stop_inside(step: int, length: int) -> int:
     """Return one past the last coordinate from which `step` stays inside."""
     return min(length, length - step)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def voxel_steps(shape: tuple[int, int, int], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return, for each offset, the distance between the flat indices of the two ends."""
     steps = np.empty(len(offsets), np.int64)
@@ -33,7 +34,7 @@ def voxel_steps(shape: tuple[int, int, int], offsets: NDArray[np.int64]) -> NDAr
     return steps
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def count_edges(shape: tuple[int, int, int], offsets: NDArray[np.int64]) -> int:
     """Count the edges that stay inside the volume."""
     n_edges = 0
@@ -45,7 +46,7 @@ def count_edges(shape: tuple[int, int, int], offsets: NDArray[np.int64]) -> int:
     return n_edges
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def affinities_of(labels: NDArray[Any], offsets: NDArray[np.int64], out: NDArray[Any]) -> None:
     """Write 1 into the zeroed `out` (k, z, y, x) where an edge joins two voxels of one object."""
     depth, height, width = labels.shape
@@ -59,7 +60,7 @@ def affinities_of(labels: NDArray[Any], offsets: NDArray[np.int64], out: NDArray
                         out[c, z, y, x] = 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def known_edges_of(offsets: NDArray[np.int64], out: NDArray[np.bool_]) -> None:
     """Write True into the False `out` (k, z, y, x) where an edge stays inside the volume."""
     _, depth, height, width = out.shape

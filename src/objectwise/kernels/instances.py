@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from objectwise.kernels.compiling import compiled, inlined
 from objectwise.kernels.overlap import FIRST_CAPACITY, doubled, slot_of
 
 
@@ -24,7 +24,7 @@ class Moments(NamedTuple):
     last: NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def object_moments(ids: NDArray[np.int32], n: int) -> Moments:
     """Add up size, position and extent of the objects 1..n."""
     depth, height, width = ids.shape
@@ -59,7 +59,7 @@ def object_moments(ids: NDArray[np.int32], n: int) -> Moments:
     return Moments(sizes, sums, boxes, last)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def nearest_own_voxels(
     ids: NDArray[np.int32], places: NDArray[np.float64], spacing: NDArray[np.float64]
 ) -> NDArray[np.int64]:
@@ -82,7 +82,7 @@ def nearest_own_voxels(
     return nearest
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _voxel_at(place: NDArray[np.float64]) -> tuple[int, int, int]:
     """Return the voxel that is nearest to a place, the first in C order of several."""
     return (
@@ -92,7 +92,7 @@ def _voxel_at(place: NDArray[np.float64]) -> tuple[int, int, int]:
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _search_all(
     ids: NDArray[np.int32],
     places: NDArray[np.float64],
@@ -116,7 +116,7 @@ def _search_all(
                     nearest[label, 0], nearest[label, 1], nearest[label, 2] = z, y, x
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def number_cells(
     predicted: NDArray[np.int32],
     truth: NDArray[np.int32],
@@ -159,7 +159,7 @@ def number_cells(
     return rows[:n, :2].copy(), rows[:n, 2].copy()
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _number_lines(
     predicted: NDArray[np.int32],
     truth: NDArray[np.int32],
@@ -207,7 +207,7 @@ def _number_lines(
     return depth * height, n, n_overlaps
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _cell_of(
     known: NDArray[np.int32], overlaps: NDArray[np.uint64], n_true: int, p: int, t: int, central: bool, n: int
 ) -> int:
@@ -234,7 +234,7 @@ def _cell_of(
     return cell
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _central_interval(
     centers: NDArray[np.int64], label: int, z: int, y: int, reach: NDArray[np.int64]
 ) -> tuple[int, int]:
@@ -244,7 +244,7 @@ def _central_interval(
     return centers[label, 2] - reach[2], centers[label, 2] + reach[2]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def dense_ids(ids: NDArray[np.uint64], out: NDArray[np.int32]) -> int:
     """Renumber the ids of a flat array 1..n in the order of their first voxels, 0 staying 0; return n."""
     slots = np.zeros((FIRST_CAPACITY, 3), np.uint64)  # id, 0, number (0: free)
@@ -269,7 +269,7 @@ def dense_ids(ids: NDArray[np.uint64], out: NDArray[np.int32]) -> int:
     return n
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def halve_regions(
     regions: NDArray[np.int32],
     true: NDArray[np.bool_],
@@ -291,7 +291,7 @@ def halve_regions(
         voxels[cell] += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def add_to_cells(
     cells: NDArray[np.int32],
     first: NDArray[np.floating],
@@ -315,7 +315,7 @@ def add_to_cells(
         sums[cell, 2] += c
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def logit_gradient(
     cells: NDArray[np.int32],
     probabilities: NDArray[np.floating],
@@ -333,7 +333,7 @@ def logit_gradient(
         out[i] = p * rise + gradients[cell, 1] * (p - 1.0)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def probability_gradient(
     cells: NDArray[np.int32],
     probabilities: NDArray[np.floating],
@@ -355,7 +355,7 @@ def probability_gradient(
         out[i] = gradients[cell, 0] + along
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def group_cells(
     groups: NDArray[np.int64],
     members: NDArray[np.bool_],
@@ -380,7 +380,7 @@ def group_cells(
     return n
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def add_rows(
     source: NDArray[np.float64],
     sources: NDArray[np.int64],

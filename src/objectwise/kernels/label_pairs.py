@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from objectwise.kernels.compiling import compiled, inlined
 
 NONE = -1
 ROOM = 2
@@ -34,7 +35,7 @@ class Histograms(NamedTuple):
     used: NDArray[np.int64]  # (1,): entries made so far
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def no_histograms(capacity: int) -> Histograms:
     """Return a place for `capacity` entries, a power of 2; it grows."""
     entries = np.empty(capacity, np.int64)
@@ -50,7 +51,7 @@ def no_histograms(capacity: int) -> Histograms:
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def new_set(sets: Histograms, label: int, voxels: int) -> int:
     """Make a set of one label; return its name."""
     entry = sets.used[0]
@@ -64,7 +65,7 @@ def new_set(sets: Histograms, label: int, voxels: int) -> int:
     return entry
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def add_label(sets: Histograms, name: int, label: int, voxels: int) -> int:
     """Add voxels of one label to a set; return the same-label pairs between them and the set."""
     match = _look_up(sets, name, label)
@@ -80,7 +81,7 @@ def add_label(sets: Histograms, name: int, label: int, voxels: int) -> int:
     return 0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def merge_sets(sets: Histograms, first: int, second: int) -> tuple[int, int]:
     """Join two sets; return the name of the union and the same-label pairs between them."""
     if sets.length[first] < sets.length[second]:
@@ -100,7 +101,7 @@ def merge_sets(sets: Histograms, first: int, second: int) -> tuple[int, int]:
     return first, same_label_pairs
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def grown(sets: Histograms) -> Histograms:
     """Return a place of twice the capacity with the same entries."""
     old = sets.label.size
@@ -118,7 +119,7 @@ def grown(sets: Histograms) -> Histograms:
     return wide
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _home(sets: Histograms, owner: int, label: int) -> int:
     """Return the slot where the search for a label of a set begins."""
     key = (np.uint64(owner) << np.uint64(32)) ^ np.uint64(label)
@@ -126,7 +127,7 @@ def _home(sets: Histograms, owner: int, label: int) -> int:
     return np.int64((key ^ (key >> np.uint64(32))) & np.uint64(sets.table.size - 1))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _look_up(sets: Histograms, owner: int, label: int) -> int:
     slot = _home(sets, owner, label)
     entry = sets.table[slot]
@@ -136,7 +137,7 @@ def _look_up(sets: Histograms, owner: int, label: int) -> int:
     return entry
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _append(sets: Histograms, name: int, entry: int) -> None:
     """Put an entry at the end of a set's list."""
     _insert(sets, name, entry)
@@ -146,7 +147,7 @@ def _append(sets: Histograms, name: int, entry: int) -> None:
     sets.length[name] += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _insert(sets: Histograms, owner: int, entry: int) -> None:
     sets.owner[entry] = owner
     slot = _home(sets, owner, sets.label[entry])
@@ -155,7 +156,7 @@ def _insert(sets: Histograms, owner: int, entry: int) -> None:
     sets.table[slot] = entry
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _remove(sets: Histograms, entry: int) -> None:
     """Take an entry out of the table and close the gap, so that no search ever stops short."""
     mask = sets.table.size - 1
@@ -175,7 +176,7 @@ def _remove(sets: Histograms, entry: int) -> None:
     sets.table[gap] = NONE
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def merge_single(objects: NDArray[np.int32], voxels: NDArray[np.int32], root: int, leaf: int) -> int:
     """Move the labels of `leaf` to `root` if they are one at most; return the same-label pairs between them.
 
@@ -195,7 +196,7 @@ def merge_single(objects: NDArray[np.int32], voxels: NDArray[np.int32], root: in
     return same_label_pairs
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def merge_several(
     sets: Histograms, objects: NDArray[np.int32], voxels: NDArray[np.int32], root: int, leaf: int
 ) -> int:
@@ -213,7 +214,7 @@ def merge_several(
     return same_label_pairs
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def broken_objects(
     parents: NDArray[np.int32], labels: NDArray[Any]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -256,12 +257,12 @@ class _Pieces(NamedTuple):
     first: NDArray[np.int64]  # root with the label
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _no_pieces(capacity: int) -> _Pieces:
     return _Pieces(np.zeros(capacity, np.uint64), np.empty(capacity, np.int64))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _more_pieces(pieces: _Pieces) -> _Pieces:
     """Return a table of four times as many slots with the same labels."""
     more = _no_pieces(4 * pieces.label.size)
@@ -272,7 +273,7 @@ def _more_pieces(pieces: _Pieces) -> _Pieces:
     return more
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _slot_of(pieces: _Pieces, label: np.uint64) -> int:
     """Return the slot that holds a label, or the free one where it belongs."""
     mask = np.uint64(pieces.label.size - 1)

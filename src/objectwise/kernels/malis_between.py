@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from objectwise.kernels.compiling import compiled, inlined
 from objectwise.kernels.edge_counts import EdgeCounts
 from objectwise.kernels.edge_lists import channel_bits, edge_ends
 from objectwise.kernels.label_pairs import (
@@ -55,7 +55,7 @@ def labelled_singletons(labels: NDArray[Any]) -> NDArray[np.int32]:
     return parents
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def drop_joined(
     words: NDArray[np.uint64], steps: NDArray[np.int64], members: NDArray[np.int32]
 ) -> NDArray[np.uint64]:
@@ -69,7 +69,7 @@ def drop_joined(
     return words[:n_kept]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def count_between(
     order: NDArray[np.uint64],
     steps: NDArray[np.int64],
@@ -145,13 +145,13 @@ def count_between(
     )
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _piece_of(members: NDArray[np.int32] | None, voxel: int) -> int:
     """Return the piece that a voxel belongs to."""
     return voxel if members is None else np.int64(~members[voxel])
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _parent_of(members: NDArray[np.int32] | None, sets: NDArray[np.int32], voxel: int) -> int:
     """Return a node on the way from a voxel to its root, likely that root."""
     if members is None:

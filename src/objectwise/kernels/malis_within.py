@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from objectwise.kernels.compiling import compiled
 from objectwise.kernels.edge_counts import EdgeCounts
 from objectwise.kernels.edge_lists import channel_bits, edge_ends
 from objectwise.kernels.prefetch import AHEAD, prefetch
 from objectwise.kernels.union_find import find, join
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def count_within(
     order: NDArray[np.uint64], steps: NDArray[np.int64], parents: NDArray[np.int32], out: EdgeCounts
 ) -> EdgeCounts:

@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from objectwise.kernels.compiling import compiled
 from objectwise.kernels.components import numbered
 from objectwise.kernels.edge_lists import channel_bits, edge_ends, edges_to_sort
 from objectwise.kernels.edge_order import KEY_BITS, sort_by_key
@@ -70,7 +70,7 @@ def spanning_forest(keys: NDArray[np.uint32], offsets: NDArray[np.int64]) -> Spa
     return SpanningForest(edges, parents, merges)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _kruskal(
     order: NDArray[np.uint64],
     steps: NDArray[np.int64],
@@ -106,7 +106,7 @@ def _kruskal(
     return n_merges
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _edge_indices(
     words: NDArray[np.uint64], n_channels: int, n_voxels: int, edges: NDArray[np.int64]
 ) -> None:
@@ -117,7 +117,7 @@ def _edge_indices(
         edges[i] = (payload & ((1 << bits) - 1)) * n_voxels + (payload >> bits)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _attach(
     leaves: NDArray[np.int32],
     roots: NDArray[np.int32],
@@ -131,7 +131,7 @@ def _attach(
         parents[leaves[i]], merges[leaves[i]] = roots[i], i
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def joining_merges(
     parents: NDArray[np.int32], merges: NDArray[np.int32], n_merges: int, pairs: NDArray[np.int64]
 ) -> NDArray[np.int64]:
@@ -154,7 +154,7 @@ def joining_merges(
     return joined
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def components_after(parents: NDArray[np.int32], merges: NDArray[np.int32], n_done: int) -> NDArray[np.int64]:
     """Label the components of the first `n_done` merges: 1, 2, ... in C order, single voxels 0; flat."""
     sets = np.full(parents.size, SINGLE, np.int32)
@@ -167,7 +167,7 @@ def components_after(parents: NDArray[np.int32], merges: NDArray[np.int32], n_do
     return numbered(sets)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def attached_voxels(
     parents: NDArray[np.int32], merges: NDArray[np.int32], n_merges: int
 ) -> NDArray[np.int32]:
@@ -186,7 +186,7 @@ def attached_voxels(
     return attached if (attached >= 0).all() else none
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def pairs_of_merges(
     parents: NDArray[np.int32], attached: NDArray[np.int32], labels: NDArray[Any]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -210,7 +210,7 @@ def pairs_of_merges(
     return same, joined
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def partition_tree_parents(parents: NDArray[np.int32], attached: NDArray[np.int32]) -> NDArray[np.int64]:
     """Return the parents of a binary tree whose leaves are the voxels and whose node n + i is merge i.
 

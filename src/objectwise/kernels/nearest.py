@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from objectwise.kernels.compiling import compiled, inlined
 
-@njit(cache=True, nogil=True)
+
+@compiled
 def nearest_points(points: NDArray[np.float64], queries: NDArray[np.float64]) -> NDArray[np.int64]:
     """Find the nearest of the points (n, 3), at least one, to every query (m, 3); the first of several.
 
@@ -31,7 +32,7 @@ def nearest_points(points: NDArray[np.float64], queries: NDArray[np.float64]) ->
     return nearest
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def box_distances(
     first: NDArray[np.int64],
     second: NDArray[np.int64],
@@ -58,7 +59,7 @@ def box_distances(
     return distances
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _cell_size(extent: NDArray[np.float64], n: int) -> float:
     """Return the side of cubes of which about n cover the extent."""
     longest = extent.max()
@@ -73,7 +74,7 @@ def _cell_size(extent: NDArray[np.float64], n: int) -> float:
     return size
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _cell_of(place: float, low: float, density: float, cells: int) -> int:
     """Return the cell of a place along one axis, the first or last for those outside."""
     cell = (place - low) * density
@@ -82,7 +83,7 @@ def _cell_of(place: float, low: float, density: float, cells: int) -> int:
     return int(cell) if cell < cells else cells - 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _listed(
     points: NDArray[np.float64], low: NDArray[np.float64], density: float, shape: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -104,7 +105,7 @@ def _listed(
     return begins, order
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _nearest(
     points: NDArray[np.float64],
     query: NDArray[np.float64],
@@ -126,7 +127,7 @@ def _nearest(
     return _nearest_in_cube(points, query, reach, low, density, shape, begins, order, best, least)[0]
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _nearest_in_cube(
     points: NDArray[np.float64],
     query: NDArray[np.float64],

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from objectwise.kernels.compiling import compiled
 
 FIRST_CAPACITY = 1024  # a power of two, as every capacity here: the slot is then a mask of the hash
 
@@ -31,7 +32,7 @@ def no_pairs() -> PairHash:
     return PairHash(np.zeros((FIRST_CAPACITY, 3), np.uint64), 0)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def slot_of(slots: NDArray[np.uint64], a: np.uint64, b: np.uint64) -> np.uint64:
     """Return the slot that holds the pair (a, b), or the free one where it belongs."""
     # The finaliser of MurmurHash3 (A. Appleby, public domain): ids that differ in one bit land far apart.
@@ -46,7 +47,7 @@ def slot_of(slots: NDArray[np.uint64], a: np.uint64, b: np.uint64) -> np.uint64:
     return slot
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def doubled(slots: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Return a table of twice the capacity with the same rows."""
     larger = np.zeros((2 * slots.shape[0], 3), np.uint64)
@@ -56,7 +57,7 @@ def doubled(slots: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return larger
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _add_pairs(
     slots: NDArray[np.uint64], n_pairs: int, first: NDArray[np.uint64], second: NDArray[np.uint64]
 ) -> tuple[NDArray[np.uint64], int]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from objectwise.kernels.compiling import compiled, inlined
 
-@njit(cache=True, nogil=True, inline="always")
+
+@inlined
 def find(parents: NDArray[Any], node: int) -> int:
     """Return the root of `node`, halving its path on the way."""
     parent = parents[node]
@@ -27,7 +28,7 @@ def find(parents: NDArray[Any], node: int) -> int:
     return node
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def join(parents: NDArray[Any], first: int, second: int) -> int:
     """Join two different roots, the smaller below the larger, and return the root that stays."""
     size = np.int64(~parents[first]) + np.int64(~parents[second])
@@ -38,13 +39,13 @@ def join(parents: NDArray[Any], first: int, second: int) -> int:
     return first
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def singletons(n: int) -> NDArray[np.int64]:
     """Return `n` roots of size 1."""
     return np.full(n, ~np.int64(1))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def contract(parents: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
     """Replace every entry of a forest by `~number` of its set; return the root of each set, and its entry.
 

@@ -9,11 +9,12 @@ space (Felzenszwalb and Huttenlocher 2012). The label travels with its parabola.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from objectwise.kernels.compiling import compiled
 
-@njit(cache=True, nogil=True)
+
+@compiled
 def sweep_planes(
     distances: NDArray[np.float32], labels: NDArray[np.int32], size: tuple[float, float]
 ) -> None:
@@ -32,7 +33,7 @@ def sweep_planes(
         )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def sweep_lines(distances: NDArray[np.float32], labels: NDArray[np.int32], size: float, last: bool) -> None:
     """Give each voxel the squared distance and label of the nearest object along the last axis, in place.
 
@@ -46,7 +47,7 @@ def sweep_lines(distances: NDArray[np.float32], labels: NDArray[np.int32], size:
             _lower_envelope(distances[i, j], labels[i, j], size * size, last, *memory)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _half_inverses(n: int) -> NDArray[np.float64]:
     """Return 1 / (2 d) for d < n, and a hair more: in a tie, rounded or not, the first parabola stays."""
     inverses = np.empty(n)
@@ -55,7 +56,7 @@ def _half_inverses(n: int) -> NDArray[np.float64]:
     return inverses
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _lower_envelope(
     distances: NDArray[np.float32],
     labels: NDArray[np.int32],

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from objectwise.kernels.compiling import compiled
 from objectwise.kernels.edge_order import KEY_BITS, order_keys, sort_by_key
 from objectwise.kernels.edges import first_inside, stop_inside, voxel_steps
 from objectwise.kernels.union_find import find, join, singletons
@@ -29,7 +29,7 @@ def flood(
     return _grow(edges, voxel_steps(shape, offsets), seeds.reshape(-1)).reshape(shape)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _open_edges(
     affinities: NDArray[Any], offsets: NDArray[np.int64], seeds: NDArray[np.int64], mask: NDArray[np.bool_]
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
@@ -64,7 +64,7 @@ def _open_edges(
     return strengths, edges
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _grow(edges: NDArray[np.int64], steps: NDArray[np.int64], seeds: NDArray[np.int64]) -> NDArray[np.int64]:
     """Walk the sorted edges; `labels` holds at each root the seed of its tree, 0 while it has none."""
     labels = seeds.copy()
