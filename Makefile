@@ -4,11 +4,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help demo test lint bench docs-check clean
+.PHONY: help demo test stress lint bench docs-check clean
 
 help:
 	@echo "make demo        train, segment, score and report on a phantom: runs/demo/report.html"
 	@echo "make test        all tests"
+	@echo "make stress      runs stopped at random moments: OBJECTWISE_KILLS of them, 100 by default"
 	@echo "make lint        style, types, import layers, spelling"
 	@echo "make docs-check  run the examples of the docstrings, the README and the docs"
 	@echo "make bench       the benchmarks"
@@ -18,6 +19,12 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+# Other moments each time; the line it prints repeats them.
+stress: $(READY)
+	@kills=$${OBJECTWISE_KILLS:-100}; seed=$${OBJECTWISE_KILL_SEED:-$$(date +%s)}; \
+	  echo "OBJECTWISE_KILLS=$$kills OBJECTWISE_KILL_SEED=$$seed make stress"; \
+	  OBJECTWISE_KILLS=$$kills OBJECTWISE_KILL_SEED=$$seed $(BIN)/python -m pytest --timeout=0 tests/kills
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -68,6 +68,15 @@ def test_interrupted_install_is_not_ready_and_begins_anew(project: Path, had_one
     assert make_test(project)[:2] == (0, ["venv", "pip", "pip", "run"])
 
 
+def test_stress_prints_what_repeats_it(project: Path):
+    make_test(project)
+    ended = subprocess.run(
+        ["make", "stress", f"PYTHON={project / 'python-stub'}"], cwd=project, capture_output=True, text=True, check=True,
+        env={**os.environ, "MAKEFLAGS": "", "MAKELEVEL": "", "OBJECTWISE_KILL_SEED": "7"},
+    )  # fmt: skip
+    assert "OBJECTWISE_KILLS=100 OBJECTWISE_KILL_SEED=7 make stress" in ended.stdout
+
+
 def test_old_python_is_refused_in_one_sentence_before_anything_is_made(project: Path):
     code, done, said = make_test(project, version=(3, 10))
     assert (code, done) == (2, [])
