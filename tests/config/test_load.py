@@ -318,3 +318,35 @@ def test_null_removes_nothing_that_null_means_something_else_for():
         for name, field in model.model_fields.items():
             if type(None) in get_args(field.annotation):
                 assert field.default is None, f"{model.__name__}.{name}"
+
+
+KEYS = [
+    "seed",
+    "data.train.0.name",
+    "data.train.0.sections",
+    "training.steps",
+    "training.patch_shape.0",
+    "offsets",
+    "x",
+]
+fragments = st.text(max_size=6) | st.sampled_from(
+    [*"{}[]:,&*!|>'\"%@`#-?~\n \t", "data", "training:", "\n  ", "steps: 3", "<<: *a", "&a", "*a", "!!int", "!!bool", "${", "- ", "---"]
+)  # fmt: skip
+
+
+def assert_read_or_refused(text: str, *overrides: str) -> None:
+    try:
+        config = parse_config(text, overrides)
+    except ConfigError:
+        return
+    assert parse_config(dump_config(config)) == config
+
+
+@given(st.lists(fragments, max_size=20).map("".join), st.integers(0, len(MINIMAL)), st.booleans())
+def test_any_text_is_a_configuration_or_refused(text: str, at: int, inserted: bool):
+    assert_read_or_refused(MINIMAL[:at] + text + MINIMAL[at:] if inserted else text)
+
+
+@given(st.sampled_from(KEYS), st.lists(fragments, max_size=4).map("".join))
+def test_any_override_is_a_configuration_or_refused(key: str, text: str):
+    assert_read_or_refused(MINIMAL, f"{key}={text}")

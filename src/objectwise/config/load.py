@@ -126,6 +126,17 @@ class _Loader(yaml.SafeLoader):
             seen[key_node.value] = line
         return super().construct_mapping(node, deep)
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Name the line of a value that PyYAML cannot make, such as the date 2024-13-45 or a bare `!!int`."""
+        try:
+            return super().construct_object(node, deep)
+        except (ConfigError, yaml.YAMLError):
+            raise
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            kind, text = node.tag.rpartition(":")[2], shortened(str(node.value))
+            line = node.start_mark.line + 1
+            raise ConfigError(f"line {line} must hold a readable {kind}, got {text!r}") from error
+
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         """Take in the keys of `<<: *other`; keys of keys multiply, as values of aliases do."""
         super().flatten_mapping(node)
@@ -167,8 +178,6 @@ def read_yaml(text: str, source: str) -> Any:
         raise ConfigError(f"{source}: {error}") from error
     except RecursionError as error:
         raise ConfigError(f"{source} must not nest without end") from error
-    except ValueError as error:  # a date such as 2024-13-45
-        raise ConfigError(f"{source} holds a value that cannot be read: {error}") from error
 
 
 def _check_size(tree: Any, most: int) -> None:
