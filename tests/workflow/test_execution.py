@@ -428,6 +428,9 @@ def test_moved_training_data_block_no_step_that_does_not_read_them(tmp_path: Pat
     run(config, tmp_path / "run", only=["evaluate"])
     run(config, tmp_path / "run", only=["report"])
     assert calls == list(STEPS)
+    # Nor does another place, where there is nothing, either.
+    elsewhere = tiny_config(tmp_path, "data.train.0.raw=nowhere.h5:raw")
+    run(elsewhere, tmp_path / "run", only=["evaluate"])
     with pytest.raises(ConfigError, match=r"data\.train\.0\.labels: .*train\.h5"):
         run(
             tiny_config(tmp_path, "segmentation.minimum_size=3"),
@@ -600,6 +603,8 @@ def test_run_goes_on_from_any_working_directory(tmp_path: Path, calls: list[str]
     run(load_config(Path("tiny.yaml"), relative), "run", only=["train", "predict"])
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(ConfigError, match=r"data\.train\.0\.labels: .*train\.h5"):
+        run(load_config(tmp_path / "tiny.yaml", relative), tmp_path / "run")
     kept = load_config(tmp_path / "run" / "config.yaml")
     assert kept.data.train[0].raw == f"{tmp_path}/train.h5:volumes/raw"
     run(kept, tmp_path / "run")

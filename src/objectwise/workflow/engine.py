@@ -242,19 +242,14 @@ def plan(
         folder = job.directory.path / kind.name
         known = read_record(folder)
         needs = kind.needs(job, known)
-        digests: dict[str, str | None] = {}
+        digests = {one.name: kept_of(one, known).get("digest") for one in needs.inputs}
         unseen = []
-        for one in needs.inputs:
-            kept = known.get("inputs", {}).get(one.name, {})
-            moved = {key: kept.get(key) for key in one.where()} != one.where()
-            believed = not look or (kind.name not in only and (not moved or not kept))
-            digests[one.name] = kept.get("digest")
-            if not believed:
-                with problems.at(one.key):
-                    if "outputs" in known and not moved and not one.is_there():
-                        unseen.append(one.place)
-                    else:
-                        digests[one.name] = one.digest(job.digests)
+        for one in needs.inputs if look else ():
+            with problems.at(one.key):
+                if not is_believed(one, known, asked=kind.name in only):
+                    digests[one.name] = one.digest(job.digests)
+                elif not one.is_there():
+                    unseen.append(one.place)
         steps.append(
             Step(
                 kind.name,
@@ -270,6 +265,25 @@ def plan(
             )
         )
     return tuple(steps)
+
+
+def kept_of(one: Input, known: Record) -> Record:
+    """Return what a record says of an input; empty where it says nothing."""
+    kept: Record = known.get("inputs", {}).get(one.name, {})
+    return kept
+
+
+def is_believed(one: Input, known: Record, *, asked: bool) -> bool:
+    """Say whether the record of a step is believed in what it says of an input, instead of a look at it.
+
+    Of a step that is asked for: only if the step is complete and the input out of reach at its place. Of another
+    step: always, unless the input has a new place to look at.
+    """
+    kept = kept_of(one, known)
+    moved = any(kept.get(key) != value for key, value in one.where().items())
+    if asked:
+        return "outputs" in known and not moved and not one.is_there()
+    return not kept or not moved or not one.is_there()
 
 
 def execute(kinds: Sequence[StepKind], steps: Sequence[Step], job: Job, *, only: Collection[str]) -> None:
