@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import math
 
-from objectwise.training.logs import MetricsLogger, read_metrics
+from objectwise.curves import read_curves, read_metrics
+from objectwise.training.logs import MetricsLogger
 
 
 def write(path, steps, first_step=0):
@@ -44,3 +45,11 @@ def test_new_run_starts_a_new_log(tmp_path):
 
 def test_missing_log_has_no_rows(tmp_path):
     assert read_metrics(tmp_path / "metrics.csv") == []
+
+
+def test_row_that_a_kill_cut_short_is_in_no_curve(tmp_path):
+    write(tmp_path / "metrics.csv", [1, 2])
+    with (tmp_path / "metrics.csv").open("a") as file:
+        file.write("3,0.98,0.98,,0.1,4")  # it was to become 45.2 steps a second
+    assert [row["step"] for row in read_metrics(tmp_path / "metrics.csv")] == [1, 2]
+    assert read_curves(tmp_path / "metrics.csv")["step"].tolist() == [1, 2]

@@ -1,6 +1,7 @@
 """Figures and the self-contained HTML report."""
 
-from objectwise.report.content import RunContent, VolumeContent, read_curves
+from objectwise.curves import read_curves
+from objectwise.report.content import RunContent, VolumeContent
 from objectwise.report.errors_found import ErrorRegion, largest_errors
 from objectwise.report.page import render_report, write_report
 

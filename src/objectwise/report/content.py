@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -129,7 +127,7 @@ class RunContent:
     config_yaml : str
         The resolved configuration.
     curves : columns of the training log, of one length
-        `step`, and one column per loss term; NaN where a term was not logged. `read_curves` reads them.
+        `step`, and one column per loss term; NaN where a term was not logged. `objectwise.curves` reads them.
     sweep : (threshold, adapted Rand error) pairs on the volumes that the threshold was chosen on
     chosen_threshold : float or None
     warmup_steps : int
@@ -157,30 +155,3 @@ class RunContent:
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise ArgumentError(f"`volumes` must have different names, got {repeated[0]!r} twice")
-
-
-def read_curves(path: Path | str) -> dict[str, NDArray[np.float64]]:
-    """Read a training log in CSV as the columns that `RunContent.curves` takes.
-
-    Parameters
-    ----------
-    path : Path
-        A header line, then one line per logged step; a blank cell is a term not logged then.
-
-    Returns
-    -------
-    dict of (n,) float64
-        One column per name, NaN for blanks and words.
-    """
-    with Path(path).open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        rows = list(reader)
-        names = list(reader.fieldnames or ())
-    return {name: np.array([_number(row[name]) for row in rows], dtype=np.float64) for name in names}
-
-
-def _number(cell: str | None) -> float:
-    try:
-        return float(cell or "nan")
-    except ValueError:
-        return float("nan")

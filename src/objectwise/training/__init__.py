@@ -1,6 +1,6 @@
 """Lightning module, data module and the training loop."""
 
-from objectwise.training.logs import read_metrics
+from objectwise.curves import read_metrics
 from objectwise.training.module import AffinityModule
 from objectwise.training.network import network_of
 from objectwise.training.objective import AffinityObjective

@@ -19,6 +19,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from objectwise.atomic import replaced_file
 from objectwise.bars import Bar
+from objectwise.curves import read_metrics
 from objectwise.training.module import AffinityModule
 
 COLUMNS = ("step", "loss", "bce", "malis", "learning_rate", "steps_per_second")
@@ -84,23 +85,6 @@ class MetricsLogger(Logger):
                 cells = {name: "" if math.isnan(value) else f"{value:.8g}" for name, value in row.items()}
                 writer.writerow({**cells, "step": int(row["step"])})
         return self.path.open("a", buffering=1, newline="")
-
-
-def read_metrics(path: Path) -> list[dict[str, float]]:
-    """Read the rows of `metrics.csv`; nan where a term was not computed.
-
-    A last row that a kill cut short is left out. A missing file has no rows.
-    """
-    if not path.is_file():
-        return []
-    # Rows are whole only up to the last line break.
-    text = path.read_text().rpartition("\n")[0]
-    rows = []
-    for row in csv.DictReader(text.splitlines()):
-        if None in row.values() or None in row:
-            continue
-        rows.append({name: float(cell) if cell else math.nan for name, cell in row.items()})
-    return rows
 
 
 class StepLogs(Callback):

@@ -276,8 +276,8 @@ def kept_of(one: Input, known: Record) -> Record:
 def is_believed(one: Input, known: Record, *, asked: bool) -> bool:
     """Say whether the record of a step is believed in what it says of an input, instead of a look at it.
 
-    Of a step that is asked for: only if the step is complete and the input out of reach at its place. Of another
-    step: always, unless the input has a new place to look at.
+    Of a step that is asked for, only if the step is complete and the input out of reach at its place; of
+    another step always, unless the input has a new place to look at.
     """
     kept = kept_of(one, known)
     moved = any(kept.get(key) != value for key, value in one.where().items())

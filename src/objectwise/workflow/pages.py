@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from objectwise.atomic import read_json
 from objectwise.config.load import dump_config, load_config
 from objectwise.config.models import RunConfig, VolumeConfig
+from objectwise.curves import read_curves
 from objectwise.data import Volume
 from objectwise.errors import ArgumentError
 from objectwise.metrics import load_tables
 from objectwise.pipeline import read_affinities, read_label_stack
-from objectwise.report import RunContent, VolumeContent, read_curves, write_report
+from objectwise.report import RunContent, VolumeContent, write_report
 from objectwise.workflow.engine import read_record
 from objectwise.workflow.inputs import Input, labels_input, raw_input
 from objectwise.workflow.job import segmented_volumes
@@ -78,7 +79,6 @@ def read_run(directory: Path, digests: Digests | None = None) -> RunContent:
     # A step begun again for another configuration has lost its mark and still has its old results.
     scores = (read_json(here.scores) if here.has_completed("evaluate") else None) or {}
     chosen = (read_json(here.threshold) if here.has_completed("segment") else None) or {}
-    metrics = here.train / "metrics.csv"
     digests = _recorded_digests(here) if digests is None else digests
     return RunContent(
         name=directory.resolve().name,
@@ -88,7 +88,7 @@ def read_run(directory: Path, digests: Digests | None = None) -> RunContent:
             if here.has_completed("segment") and here.segmentation_file(volume.name).is_file()
         ],
         config_yaml=dump_config(config),
-        curves=read_curves(metrics) if metrics.is_file() else {},
+        curves=read_curves(here.train / "metrics.csv"),
         sweep=[(row["threshold"], _number(row["adapted_rand_error"])) for row in chosen.get("sweep", [])],
         chosen_threshold=chosen.get("threshold"),
         warmup_steps=config.training.loss.warmup_steps,

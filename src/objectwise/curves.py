@@ -1,0 +1,50 @@
+"""The log of a training: a CSV with a row a step, read to its last whole row."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def read_metrics(path: Path | str) -> list[dict[str, float]]:
+    """Read the rows of a training log, such as `metrics.csv`.
+
+    Parameters
+    ----------
+    path : path
+        A header line, then one line a step; a blank cell is a term that was not computed then.
+
+    Returns
+    -------
+    list of dict
+        NaN for blanks and words. A last row that a kill cut short is left out; a missing file has no rows.
+    """
+    path = Path(path)
+    if not path.is_file():
+        return []
+    # Rows are whole only up to the last line break.
+    lines = path.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()
+    rows = csv.DictReader(lines)
+    return [
+        {name: _number(cell) for name, cell in row.items()}
+        for row in rows
+        if None not in row.values() and None not in row
+    ]
+
+
+def read_curves(path: Path | str) -> dict[str, NDArray[np.float64]]:
+    """Read a training log as columns, (n,) float64 each; see `read_metrics`. A log without rows has none."""
+    rows = read_metrics(path)
+    names = rows[0] if rows else ()
+    return {name: np.array([row[name] for row in rows], dtype=np.float64) for name in names}
+
+
+def _number(cell: str) -> float:
+    try:
+        return float(cell or "nan")
+    except ValueError:
+        return math.nan
