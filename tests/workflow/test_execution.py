@@ -141,6 +141,32 @@ def test_configuration_may_change_before_it_had_any_effect(tmp_path: Path, calls
     assert calls == list(STEPS)
 
 
+def test_new_step_is_one_object_in_the_list(tmp_path: Path, calls: list[str], monkeypatch):
+    from objectwise.workflow import execution
+    from objectwise.workflow.engine import Needs, StepKind
+
+    def page(job: Job) -> list[Path]:
+        return [job.directory.path / "thank" / "you.txt"]
+
+    thank = StepKind(
+        "thank",
+        format=1,
+        needs=lambda job, known: Needs({"seed": job.config.seed}, upstream=[job.directory.report]),
+        outputs=page,
+        check=lambda job, problems: None,
+        do=lambda job, step: page(job)[0].write_text("you"),
+    )
+    monkeypatch.setattr(execution, "KINDS", (*execution.KINDS, thank))
+    steps = (*STEPS, "thank")
+    done = run(tiny_config(tmp_path), tmp_path / "run", only=steps)
+    assert done.is_complete("thank")
+    assert (tmp_path / "run" / "thank" / "you.txt").read_text() == "you"
+    run(tiny_config(tmp_path), tmp_path / "run", only=steps)
+    assert calls == list(STEPS)
+    with pytest.raises(ArgumentError, match="seed changed from 0 to 1"):
+        run(tiny_config(tmp_path, "seed=1"), tmp_path / "run", only=["thank"])
+
+
 def test_moved_data_are_the_same_data(tmp_path: Path, calls: list[str]):
     run(tiny_config(tmp_path), tmp_path / "run", only=["train"])
     (tmp_path / "train.h5").rename(tmp_path / "moved.h5")

@@ -84,7 +84,7 @@ def run(
         step is missing.
     """
     for name in only:
-        check_choice(name, STEPS, name="only")
+        check_choice(name, tuple(kind.name for kind in KINDS), name="only")
     here = RunDirectory(Path(directory))
     job = Job(config, here, InputDigests.read(here.inputs), reporter or Reporter())
     checked = _check(job, plan(KINDS, job, Problems(), only=only, look=False), only)
