@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from objectwise import (
     ActiveContourLoss,
+    BoundaryLoss,
     CombinedLoss,
     Equal,
     Gradual,
@@ -17,7 +20,7 @@ from objectwise import (
     soft_dice_loss,
 )
 from objectwise.errors import DtypeError, ShapeError
-from tests.bad_input.arrays import CLASSES, SCORES
+from tests.bad_input.arrays import CLASSES, SCORES, with_value
 from tests.bad_input.rows import Call
 
 BOTH = [SoftDiceLoss(softmax=True), RegionWiseLoss()]
@@ -60,4 +63,21 @@ ROWS = [
     Call("combined: schedule of other terms", lambda: CombinedLoss(BOTH, Equal(3))(SCORES, CLASSES), "weights"),
     Call("schedule: length of 0", lambda: Gradual(length=0), "`length` must be"),
     Call("schedule: floor above 1", lambda: Gradual(floor=2.0), "`floor` must"),
+    Call("Dice: sigmoid is a word", lambda: SoftDiceLoss(sigmoid="no"), "`sigmoid` must be True or False, got 'no'"),
+    Call("Dice: softmax is a number", lambda: SoftDiceLoss(softmax=1), "`softmax` must be"),
+    Call("Dice: background is a word", lambda: SoftDiceLoss(include_background="False"), "`include_background` must be True or False, got 'False'"),
+    Call("Dice: batch is a word", lambda: SoftDiceLoss(batch="no"), "`batch` must be True or False, got 'no'"),
+    Call("Dice: sparse prediction", lambda: SoftDiceLoss(softmax=True)(SCORES.to_sparse(), CLASSES), "`prediction` must be", DtypeError),
+    Call("region-wise: map of NaN", lambda: region_wise_loss(SCORES, CLASSES, weight_map=with_value(SCORES, np.nan)), "`weight_map` must be finite, got nan"),
+    Call("region-wise: prediction of NaN", lambda: region_wise_loss(with_value(SCORES, np.nan), CLASSES), "`prediction` must be finite, got nan"),
+    Call("boundary: prediction of NaN", lambda: BoundaryLoss()(with_value(SCORES, np.nan), CLASSES), "`prediction` must be finite, got nan"),
+    Call("Hausdorff: prediction of infinity", lambda: HausdorffDTLoss()(with_value(SCORES, np.inf), CLASSES), "`prediction` must be finite, got inf"),
+    Call("active contour: prediction of NaN", lambda: ActiveContourLoss()(with_value(SCORES, np.nan), CLASSES), "`prediction` must be finite, got nan"),
+    Call("boundary: spacing is a word", lambda: BoundaryLoss(spacing="ab"), "`spacing` must hold numbers", DtypeError),
+    Call("boundary: spacing of NaN", lambda: BoundaryLoss(spacing=(float("nan"), 1)), "`spacing` must be positive and finite"),
+    Call("Hausdorff: negative spacing", lambda: HausdorffDTLoss(spacing=(-1, 2)), "`spacing` must be positive and finite, got (-1, 2)"),
+    Call("Hausdorff: both_sides is a word", lambda: HausdorffDTLoss(both_sides="no"), "`both_sides` must be True or False, got 'no'"),
+    Call("combined: all weights 0", lambda: CombinedLoss(BOTH, [0.0, 0.0]), "`weights` must"),
+    Call("combined: a loss named keys", lambda: CombinedLoss({"keys": BOTH[0]}), "keys"),
+    Call("schedule: no terms", lambda: Equal(0), "`n_terms` must be"),
 ]  # fmt: skip

@@ -90,4 +90,7 @@ ROWS = [
     Call("affinity BCE: a channel too many", lambda: AffinityBCELoss(OFFSETS[:2])(LOGITS, TARGET), "offsets", ShapeError),
     Call("affinity BCE: labels of another shape", lambda: AffinityBCELoss(OFFSETS)(LOGITS, TARGET[..., 1:]), "shape", ShapeError),
     Call("affinity BCE: logits of integers", lambda: affinity_bce_loss(LOGITS.int(), TARGET, OFFSETS), "float", DtypeError),
+    Call("MALIS module: from_logits is a word", lambda: MalisLoss(OFFSETS, from_logits="no"), "`from_logits` must be True or False, got 'no'"),
+    Call("MALIS module: constrained is a number", lambda: MalisLoss(OFFSETS, constrained=2), "`constrained` must be True or False, got 2"),
+    Call("maximin pairs: from_logits is a word", lambda: MaximinPairLoss(OFFSETS, from_logits="False"), "`from_logits` must be True or False, got 'False'"),
 ]  # fmt: skip

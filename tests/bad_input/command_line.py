@@ -162,4 +162,5 @@ ROWS = [
     Command("truth that is a device", EVALUATE.replace("truth {here}/l.h5:truth", "truth {here}/device.tif"), "must be a file or a folder, got a pipe or a device"),
     Command("report into a folder", "report {run} -o {here}/folder --overwrite", "`--output` must"),
     Command("report below a file", "report {run} -o {here}/text.txt/r.html", "`--output` must be in a folder that can be written"),
+    Command("another threshold for a run that is done", "run {run} --set segmentation.threshold=0.3 --set segmentation.candidates=null", "segmentation.threshold"),
 ]  # fmt: skip

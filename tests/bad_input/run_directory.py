@@ -100,4 +100,6 @@ ROWS = [
     # Results to show
     Damage("report on a segmentation of text", lambda run: (run / "segment/test.h5").write_text("trash"), "report {run} --overwrite", "test.h5:volumes/labels/segmentation` must be a readable HDF5"),
     Damage("report on affinities of text", lambda run: (run / "predict/test.h5").write_text("trash"), "report {run} --overwrite", "test.h5:volumes/predictions/affinities` must be a readable HDF5"),
+    Damage("lock that is a link", lambda run: ((run / ".lock").unlink(missing_ok=True), (run / ".lock").symlink_to(run / "config.yaml")), "run {run} --set training.threads=2", ".lock"),
+    Damage("lock that is a folder", lambda run: becomes_folder(run / ".lock"), "run {run} --set training.threads=2", ".lock"),
 ]  # fmt: skip
