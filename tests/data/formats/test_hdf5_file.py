@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -20,6 +19,7 @@ import pytest
 from objectwise.data import read_volume, volume_exists, write_volume
 from objectwise.data.formats import hdf5_file, hdf5_pages
 from objectwise.errors import VolumeError, VolumeWriteError
+from tests.disks import small_disk
 
 OLD = np.random.default_rng(0).integers(0, 2**64, (5, 40, 50), dtype=np.uint64)
 NEW = np.random.default_rng(1).integers(0, 2**64, (40, 30, 30), dtype=np.uint64)
@@ -339,26 +339,17 @@ def test_file_without_rights_to_write_is_refused(file: Path, monkeypatch: pytest
         write_volume(f"{file}:new", NEW)
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 100 KB."""
-    place = tmp_path / "small"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=100k", "none", str(place)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("needs root, who may mount a small disk")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
-
-
 @pytest.mark.parametrize(
     "name", ["a.h5:raw", "a.h5:labels/raw", "b.h5:raw", "b.zarr:raw", "b.tif", "b.nii", "b"]
 )
-def test_full_disk_is_a_sentence_in_every_format(name: str, small_disk: Path) -> None:
-    write_volume(small_disk / "a.h5:raw", OLD[:2])
-    before = {path.name: path.read_bytes() for path in small_disk.iterdir()}
+def test_full_disk_is_a_sentence_in_every_format(name: str, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", kilobytes=100) as disk:
+        check_full_disk(disk, name)
+
+
+def check_full_disk(disk: Path, name: str) -> None:
+    write_volume(disk / "a.h5:raw", OLD[:2])
+    before = {path.name: path.read_bytes() for path in disk.iterdir()}
     script = """
         import sys
         import numpy as np
@@ -371,10 +362,10 @@ def test_full_disk_is_a_sentence_in_every_format(name: str, small_disk: Path) ->
         except VolumeWriteError as error:
             print(error)
     """
-    done = run(script, small_disk / name)
+    done = run(script, disk / name)
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search("No space left on device|requested and .* written", done.stdout)
-    assert {path.name: path.read_bytes() for path in small_disk.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in disk.iterdir()} == before
 
 
 def test_failure_of_the_disk_while_the_journal_is_written_changes_nothing(
