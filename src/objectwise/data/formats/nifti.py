@@ -28,6 +28,8 @@ from objectwise.data.formats.common import (
 from objectwise.errors import DtypeError, ShapeError, VolumeError
 
 _NIFTI1_LONGEST_AXIS = 32767
+_MILLIMETRES = {1: 1e3, 2: 1.0, 3: 1e-3}
+"""What the codes of metres, millimetres and micrometres are."""
 
 
 @contextmanager
@@ -111,7 +113,9 @@ def _header(location: Location, image: Any) -> Header:
     stored, slope, intercept = image.get_data_dtype(), image.dataobj.slope, image.dataobj.inter
     # A scaled image holds slope * value + intercept, which nibabel computes in float64.
     dtype = stored if (slope, intercept) == (1, 0) else np.dtype(np.float64)
-    zooms = [shortest(zoom) for zoom in image.header.get_zooms()[: len(shape)]]
+    # Without a unit they count as millimetres, as everyone takes them.
+    scale = _MILLIMETRES.get(int(image.header["xyzt_units"]) & 7, 1.0)
+    zooms = [shortest(zoom * scale) for zoom in image.header.get_zooms()[: len(shape)]]
     depth = 0 if _is_compressed(location) else 1
     return Header(shape[::-1], dtype, tuple(zooms[::-1]), _offset(image, zooms), depth=depth)
 

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
@@ -25,6 +24,7 @@ from objectwise.data.formats.common import (
     captured_log,
     require_file,
 )
+from objectwise.data.formats.scale import in_nanometres, ome_xml_scale
 from objectwise.errors import VolumeError
 
 _SECTION_AXES = "ZIQT"
@@ -143,35 +143,18 @@ def _metadata(location: Location, file: Any, ndim: int) -> tuple[Floats, Floats]
             attribute_floats(location, "offset", own.get("offset")),
         )
     if file.imagej_metadata is not None:
-        return _imagej_voxel_size(file, ndim), ()
+        return _imagej_voxel_size(location, file, ndim), ()
     if file.ome_metadata is not None:
-        return _ome_voxel_size(location, file.ome_metadata, ndim), ()
+        return ome_xml_scale(location, file.ome_metadata, ndim), ()
     return (), ()  # bare resolution tags are dots per inch of a print more often than a voxel size
 
 
-def _imagej_voxel_size(file: Any, ndim: int) -> Floats:
+def _imagej_voxel_size(location: Location, file: Any, ndim: int) -> Floats:
     """Return spacing and inverse resolution; without a unit ImageJ has no calibration."""
     metadata, tags = file.imagej_metadata, file.pages[0].tags
-    if str(metadata.get("unit", "pixel")).lower() in ("", "pixel", "pixels"):
-        return ()
     sizes = [float(metadata.get("spacing", 1.0))]
     for name in ("YResolution", "XResolution"):
         pixels, unit = tags[name].value if name in tags else (1, 1)
         # Ratios of 32-bit integers: more digits than they carry would only be noise.
         sizes.append(float(f"{unit / pixels:.7g}") if pixels else math.nan)
-    return tuple(sizes[-ndim:])
-
-
-def _ome_voxel_size(location: Location, xml: str, ndim: int) -> Floats:
-    pixels = ElementTree.fromstring(xml).find("{*}Image/{*}Pixels")
-    if pixels is None or "PhysicalSizeX" not in pixels.attrib:
-        return ()
-    axes = "ZYX"[-ndim:]
-    units = {
-        pixels.get(f"PhysicalSize{axis}Unit", "µm") for axis in axes if f"PhysicalSize{axis}" in pixels.attrib
-    }
-    if len(units) > 1:
-        raise VolumeError(
-            f"`{location}` must state its voxel size in one unit, got {', '.join(sorted(units))}"
-        )
-    return tuple(float(pixels.get(f"PhysicalSize{axis}", 1.0)) for axis in axes)
+    return in_nanometres(location, sizes[-ndim:], str(metadata.get("unit", "pixel")))

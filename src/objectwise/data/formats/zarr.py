@@ -27,6 +27,7 @@ from objectwise.data.formats.common import (
     chunk_shape,
     listed,
 )
+from objectwise.data.formats.scale import Multiscale, ome_zarr_scale
 from objectwise.errors import VolumeError
 
 _METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup")
@@ -36,14 +37,29 @@ _METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup")
 def opened(location: Location) -> Iterator[Opened]:
     """Open one array, with its metadata."""
     array = _array(location)
+    image = _multiscale(location, array)
     header = Header(
-        tuple(array.shape),
+        tuple(array.shape[image.leading :]),
         np.dtype(array.dtype),
-        attribute_floats(location, "resolution", array.attrs.get("resolution")),
-        attribute_floats(location, "offset", array.attrs.get("offset")),
-        depth=(array.shards or array.chunks or (1,))[0],
+        attribute_floats(location, "resolution", array.attrs.get("resolution")) or image.voxel_size,
+        attribute_floats(location, "offset", array.attrs.get("offset")) or image.offset,
+        depth=(*(array.shards or array.chunks)[image.leading :], 1)[0],
     )
-    yield Opened(header, lambda cut: np.asarray(array[...] if cut is None else array[slice(*cut)]))
+    first: Any = (0,) * image.leading
+    yield Opened(
+        header, lambda cut: np.asarray(array[(*first, ...) if cut is None else (*first, slice(*cut))])
+    )
+
+
+def _multiscale(location: Location, array: zarr.Array[Any]) -> Multiscale:
+    """Return what the nearest group above that is an OME image states of an array."""
+    folders = _folders(location)
+    for depth in reversed(range(len(folders) - 1)):
+        path = folders[-1].relative_to(folders[depth]).as_posix()
+        image = ome_zarr_scale(location, _attributes(folders[depth]), path, array.shape)
+        if image is not None:
+            return image
+    return Multiscale(0, (), ())
 
 
 def files(location: Location) -> list[Path]:
@@ -188,8 +204,16 @@ def _consolidated(folder: Path) -> bool:
     return (folder / "zarr.json").is_file() and _metadata(folder).get("consolidated_metadata") is not None
 
 
-def _metadata(folder: Path) -> dict[str, Any]:
-    metadata = json.loads((folder / "zarr.json").read_text(encoding="utf-8"))
+def _attributes(folder: Path) -> dict[str, Any]:
+    """Return the attributes of a group of either version."""
+    if (folder / "zarr.json").is_file():
+        found = _metadata(folder).get("attributes")
+        return found if isinstance(found, dict) else {}
+    return _metadata(folder, ".zattrs") if (folder / ".zattrs").is_file() else {}
+
+
+def _metadata(folder: Path, name: str = "zarr.json") -> dict[str, Any]:
+    metadata = json.loads((folder / name).read_text(encoding="utf-8"))
     return metadata if isinstance(metadata, dict) else {}
 
 
