@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from objectwise.errors import ArgumentError
+
 
 def read_metrics(path: Path | str) -> list[dict[str, float]]:
     """Read the rows of a training log, such as `metrics.csv`.
@@ -22,18 +24,32 @@ def read_metrics(path: Path | str) -> list[dict[str, float]]:
     -------
     list of dict
         NaN for blanks and words. A last row that a kill cut short is left out; a missing file has no rows.
+
+    Raises
+    ------
+    ArgumentError
+        If it is something else.
     """
     path = Path(path)
     if not path.is_file():
         return []
-    # Rows are whole only up to the last line break.
-    lines = path.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()
-    rows = csv.DictReader(lines)
-    return [
-        {name: _number(cell) for name, cell in row.items()}
-        for row in rows
-        if None not in row.values() and None not in row
-    ]
+    try:
+        # Rows are whole only up to the last line break.
+        lines = path.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()
+        rows = csv.DictReader(lines)
+        if lines and "step" not in (rows.fieldnames or ()):
+            raise _no_log(path, f"no column 'step' in {lines[0][:80]!r}")
+        return [
+            {name: _number(cell) for name, cell in row.items()}
+            for row in rows
+            if None not in row.values() and None not in row
+        ]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise _no_log(path, str(error)) from error
+
+
+def _no_log(path: Path, reason: str) -> ArgumentError:
+    return ArgumentError(f"`{path}` must be the log of a training, got {reason}; delete it to go without")
 
 
 def read_curves(path: Path | str) -> dict[str, NDArray[np.float64]]:

@@ -102,4 +102,12 @@ ROWS = [
     Damage("report on affinities of text", lambda run: (run / "predict/test.h5").write_text("trash"), "report {run} --overwrite", "test.h5:volumes/predictions/affinities` must be a readable HDF5"),
     Damage("lock that is a link", lambda run: ((run / ".lock").unlink(missing_ok=True), (run / ".lock").symlink_to(run / "config.yaml")), "run {run} --set training.threads=2", ".lock"),
     Damage("lock that is a folder", lambda run: becomes_folder(run / ".lock"), "run {run} --set training.threads=2", ".lock"),
+    Damage("step that is a file", lambda run: becomes_file(run / "predict"), "predict {run}", "predict"),
+    Damage("scores of a list", lambda run: same_size(run / "evaluate/scores.json", "[1]"), "evaluate {run}", "scores.json"),
+    Damage("scores without volumes", lambda run: same_size(run / "evaluate/scores.json", "{}"), "evaluate {run}", "scores.json"),
+    Damage("scores of text", lambda run: same_size(run / "evaluate/scores.json", "trash"), "evaluate {run}", "scores.json"),
+    Damage("report on scores of a list", lambda run: same_size(run / "evaluate/scores.json", "[1]"), "report {run} --overwrite", "scores.json"),
+    Damage("report on a threshold of a list", lambda run: same_size(run / "segment/threshold.json", "[1]"), "report {run} --overwrite", "threshold.json"),
+    Damage("report on metrics of text", lambda run: (run / "train/metrics.csv").write_text("trash\nin\n"), "report {run} --overwrite", "metrics.csv"),
+    Damage("report on metrics of bytes", lambda run: (run / "train/metrics.csv").write_bytes(b"\xff\xfe\x00"), "report {run} --overwrite", "metrics.csv"),
 ]  # fmt: skip

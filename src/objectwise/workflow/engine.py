@@ -25,7 +25,7 @@ from typing import Any, Literal, NamedTuple
 
 from objectwise.atomic import clear_partials, read_json, write_json
 from objectwise.data import Volume
-from objectwise.errors import ArgumentError, VolumeWriteError
+from objectwise.errors import ArgumentError, VolumeError, VolumeWriteError
 from objectwise.workflow.fingerprint import fingerprint, first_difference
 from objectwise.workflow.inputs import Input
 from objectwise.workflow.job import Job
@@ -171,6 +171,8 @@ class Step:
         VolumeWriteError
             If something cannot be removed: it would be taken for new.
         """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise VolumeError(f"`{self.folder}` must be a folder, got a file; move it elsewhere")
         known = read_record(self.folder)
         if not known or self.difference(known) is not None:
             # First the marks: a kill in between must not leave half of the old results as done.
@@ -334,9 +336,17 @@ def read_record(folder: Path) -> Record:
     """Return what a step's folder says it was completed for, or begun for; empty where it says nothing."""
     for name in (MARKER, "started.json"):
         known = read_json(folder / name)
-        if isinstance(known, dict):
+        if isinstance(known, dict) and _is_record(known):
             return known
     return {}
+
+
+def _is_record(known: dict[str, Any]) -> bool:
+    """Say whether what was read is as `Step` writes it; a step with any other record is to be done."""
+    settings, inputs, outputs = (known.get(name, {}) for name in ("settings", "inputs", "outputs"))
+    return all(isinstance(part, dict) for part in (settings, inputs, outputs)) and all(
+        isinstance(one, dict) for one in inputs.values()
+    )
 
 
 def clear(folder: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from objectwise.atomic import read_json, write_text
+from objectwise.atomic import write_text
 from objectwise.checks import check_choice
 from objectwise.config.load import dump_config, load_config
 from objectwise.config.models import RunConfig
@@ -22,6 +22,7 @@ from objectwise.workflow.lock import locked
 from objectwise.workflow.places import with_absolute_places
 from objectwise.workflow.preflight import Problems
 from objectwise.workflow.reporter import Reporter
+from objectwise.workflow.results import read_scores
 from objectwise.workflow.steps import KINDS, STEPS
 
 
@@ -38,10 +39,7 @@ class Run:
 
     def scores(self) -> dict[str, Any] | None:
         """Return the content of scores.json, or None where this segmentation was not evaluated yet."""
-        found: dict[str, Any] | None = (
-            read_json(self.directory.scores) if self.is_complete("evaluate") else None
-        )
-        return found
+        return read_scores(self.directory) if self.is_complete("evaluate") else None
 
 
 def run(

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.atomic import read_json
 from objectwise.config.load import dump_config, load_config
 from objectwise.config.models import RunConfig, VolumeConfig
 from objectwise.curves import read_curves
@@ -25,6 +24,7 @@ from objectwise.workflow.engine import read_record
 from objectwise.workflow.inputs import Input, labels_input, raw_input
 from objectwise.workflow.job import segmented_volumes
 from objectwise.workflow.layout import RunDirectory
+from objectwise.workflow.results import read_scores, read_threshold
 
 Digests = Mapping[str, str | None]
 
@@ -77,8 +77,8 @@ def read_run(directory: Path, digests: Digests | None = None) -> RunContent:
         raise ArgumentError(f"`directory` must be a run with a config.yaml, got {directory}")
     config = load_config(here.config)
     # A step begun again for another configuration has lost its mark and still has its old results.
-    scores = (read_json(here.scores) if here.has_completed("evaluate") else None) or {}
-    chosen = (read_json(here.threshold) if here.has_completed("segment") else None) or {}
+    scores = read_scores(here) if here.has_completed("evaluate") else {}
+    chosen = read_threshold(here) if here.has_completed("segment") else {}
     digests = _recorded_digests(here) if digests is None else digests
     return RunContent(
         name=directory.resolve().name,

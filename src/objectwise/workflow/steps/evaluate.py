@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from objectwise.atomic import read_json, write_json
+from objectwise.atomic import write_json
 from objectwise.config.models import VolumeConfig
 from objectwise.metrics import Scores, mean_scores, save_tables, section_tables
 from objectwise.pipeline import StackScores, read_affinities, read_label_stack, score_tables
 from objectwise.workflow.engine import Needs, Record, Step, StepKind
 from objectwise.workflow.job import Job
 from objectwise.workflow.preflight import Problems, check_labels_of
+from objectwise.workflow.results import read_threshold
 from objectwise.workflow.shared_voxels import learnt_from, refuse_training_data
 from objectwise.workflow.sweeps import best_row, sweep_table, sweep_volume
 
@@ -64,7 +65,7 @@ def do(job: Job, step: Step) -> None:
         {
             "protocol": config.evaluation.protocol,
             "dimensions": config.dimensions,
-            "threshold": (read_json(job.directory.threshold) or {}).get("threshold"),
+            "threshold": read_threshold(job.directory)["threshold"],
             "mean": mean_scores(units)._asdict() if units else None,
             "volumes": volumes,
         },

@@ -1,0 +1,42 @@
+"""What steps left as JSON, read again: each reader gets the keys it relies on, or a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from objectwise.atomic import read_json
+from objectwise.errors import ArgumentError
+from objectwise.workflow.layout import RunDirectory
+
+Keys = Mapping[str, type | tuple[type, ...]]
+
+_NUMBER = (int, float)
+_SCORES: Keys = {"volumes": dict, "dimensions": int, "threshold": _NUMBER, "mean": (dict, type(None))}
+_THRESHOLD: Keys = {"threshold": _NUMBER, "sweep": list}
+
+
+def read_scores(here: RunDirectory) -> dict[str, Any]:
+    """Return what `evaluate` wrote.
+
+    Raises
+    ------
+    ArgumentError
+        If it is something else.
+    """
+    return _read(here.scores, _SCORES)
+
+
+def read_threshold(here: RunDirectory) -> dict[str, Any]:
+    """Return what `segment` wrote of its threshold; raises as `read_scores`."""
+    return _read(here.threshold, _THRESHOLD)
+
+
+def _read(path: Path, keys: Keys) -> dict[str, Any]:
+    content = read_json(path)
+    if isinstance(content, dict) and all(isinstance(content.get(key), kind) for key, kind in keys.items()):
+        return content
+    raise ArgumentError(
+        f"`{path}` must be as its step wrote it, got something else; delete it to have the step done again"
+    )
