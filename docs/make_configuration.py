@@ -19,6 +19,9 @@ from objectwise.config.models import SPEED_KEYS
 PAGE = Path(__file__).with_name("configuration.md")
 MARKER = "<!-- From here on made by docs/make_configuration.py: do not edit. -->"
 
+WORDS = {"VolumeConfig": "volume", "LossConfig": "short form", "TermConfig": "term", "RampConfig": "ramp"}
+"""What a section is called where a key may hold one."""
+
 Schema = dict[str, Any]
 
 
@@ -52,9 +55,8 @@ def _section(path: str, section: Schema, sections: Schema, seen: set[str]) -> It
     rows = []
     for name, field in section["properties"].items():
         key = f"{path}.{name}" if path else name
-        reference = field.get("$ref") or field.get("items", {}).get("$ref")
-        if reference:
-            inner.setdefault(reference.split("/")[-1], []).append(key if "$ref" in field else f"{key}.N")
+        for reference, place in _references(field, key):
+            inner.setdefault(reference, []).append(place)
         if "$ref" not in field:
             rows.append(_row(key, field, is_required=name in section.get("required", ())))
     if rows:
@@ -73,6 +75,16 @@ def _section(path: str, section: Schema, sections: Schema, seen: set[str]) -> It
         yield from lines
 
 
+def _references(field: Schema, key: str) -> Iterator[tuple[str, str]]:
+    """Yield the sections that a field may hold, and where they stand in it."""
+    if "$ref" in field:
+        yield field["$ref"].split("/")[-1], key
+    for choice in (*field.get("anyOf", ()), *field.get("oneOf", ())):
+        yield from _references(choice, key)
+    if "items" in field:
+        yield from _references(field["items"], f"{key}.N")
+
+
 def _joined(names: list[str], word: str) -> str:
     quoted = [f"`{name}`" for name in names]
     return f" {word} ".join(filter(None, [", ".join(quoted[:-1]), quoted[-1]]))
@@ -80,7 +92,7 @@ def _joined(names: list[str], word: str) -> str:
 
 def _row(key: str, field: Schema, *, is_required: bool) -> str:
     mark = "*" if key in SPEED_KEYS else ""
-    default = "" if is_required else f"`{_value(field['default'])}`"
+    default = "" if is_required else f"`{_value(field.get('default', {}))}`"
     meaning = " ".join(field["description"].split())
     return f"| `{key}`{mark} | {_type(field)} | {default} | {meaning} |"
 
@@ -98,14 +110,14 @@ def _type(field: Schema, plural: str = "") -> str:
     'number > 0 and ≤ 1, or `auto`'
     """
     match field:
-        case {"anyOf": choices}:
+        case {"anyOf": choices} | {"oneOf": choices}:
             text = ", or ".join(_type(choice, plural) for choice in choices if choice.get("type") != "null")
         case {"enum": values}:
             text = _joined([_value(value) for value in values], "or")
         case {"const": value}:
             text = f"`{_value(value)}`"
-        case {"$ref": _}:
-            text = f"volume{plural}"
+        case {"$ref": reference}:
+            text = f"{WORDS[reference.split('/')[-1]]}{plural}"
         case {"prefixItems": items}:
             text = f"[{', '.join(_type(item) for item in items)}]"
         case {"items": items}:
@@ -115,6 +127,8 @@ def _type(field: Schema, plural: str = "") -> str:
             text = f"text{plural} like `{pattern}`"
         case {"format": "path"}:
             text = f"path{plural}"
+        case {"type": "object"}:
+            text = f"mapping{plural}"
         case {"type": kind}:
             word = {"boolean": "true or false", "string": "text"}.get(kind, kind)
             text = f"{word}{plural}{_bounds(field)}"

@@ -7,14 +7,14 @@ from objectwise.training.logs import MetricsLogger
 
 
 def write(path, steps, first_step=0):
-    logger = MetricsLogger(path, first_step=first_step)
+    logger = MetricsLogger(path, terms=("bce", "malis"), first_step=first_step)
     for step in steps:
         logger.log_metrics({"loss": step / 3, "bce": step / 3, "learning_rate": 0.1}, step=step)
     logger.finalize("success")
 
 
 def test_every_step_is_a_row_at_once(tmp_path):
-    logger = MetricsLogger(tmp_path / "metrics.csv")
+    logger = MetricsLogger(tmp_path / "metrics.csv", terms=("bce", "malis"))
     for step in (1, 2):
         logger.log_metrics({"loss": 0.5, "bce": 0.5, "learning_rate": 0.1}, step=step)
         assert [row["step"] for row in read_metrics(tmp_path / "metrics.csv")] == list(range(1, step + 1))

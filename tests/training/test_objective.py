@@ -1,3 +1,5 @@
+"""What the training of a configuration minimises, by its short forms and as a list of terms."""
+
 from __future__ import annotations
 
 import pytest
@@ -6,7 +8,7 @@ import torch
 from objectwise.config.models import LossConfig
 from objectwise.graph import Neighborhood
 from objectwise.losses import AffinityBCELoss, MalisLoss
-from objectwise.training import AffinityObjective
+from objectwise.tasks import AffinityTask
 
 OFFSETS = Neighborhood.nearest(2)
 
@@ -15,8 +17,11 @@ OFFSETS = Neighborhood.nearest(2)
 def batch():
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(2, 2, 6, 6, generator=generator)
-    labels = torch.randint(0, 3, (2, 6, 6), generator=generator)
-    return logits, labels
+    return logits, {"labels": torch.randint(0, 3, (2, 6, 6), generator=generator)}
+
+
+def objective(**options):
+    return AffinityTask(OFFSETS).objective(LossConfig(**options).terms, arrays=["labels"])
 
 
 @pytest.mark.parametrize(
@@ -31,24 +36,22 @@ def batch():
         ({"name": "bce+malis", "warmup_steps": 3}, 3, ("bce", "malis")),
     ],
 )
-def test_objective_has_the_terms_of_its_configuration_and_step(options, step, terms, batch):
-    objective = AffinityObjective(LossConfig(**options), OFFSETS)
-    assert objective.terms_at(step) == terms
-    result = objective(*batch, step)
+def test_short_forms_have_the_terms_of_their_step(options, step, terms, batch):
+    made = objective(**options)
+    assert tuple(made.weights_at(step)) == terms
+    result = made(*batch, step)
     assert set(result) == {"loss", *terms}
     torch.testing.assert_close(result["loss"], sum(result[name] for name in terms))
 
 
 def test_terms_are_the_losses_of_the_library(batch):
-    result = AffinityObjective(LossConfig(name="bce+malis"), OFFSETS)(*batch, 0)
-    torch.testing.assert_close(result["bce"], AffinityBCELoss(OFFSETS)(*batch))
-    torch.testing.assert_close(result["malis"], MalisLoss(OFFSETS)(*batch))
+    logits, arrays = batch
+    result = objective(name="bce+malis")(*batch, 0)
+    torch.testing.assert_close(result["bce"], AffinityBCELoss(OFFSETS)(logits, arrays["labels"]))
+    torch.testing.assert_close(result["malis"], MalisLoss(OFFSETS)(logits, arrays["labels"]))
 
 
 def test_malis_weight_weighs_the_sum_and_not_the_term(batch):
-    once, thrice = (
-        AffinityObjective(LossConfig(name="bce+malis", malis_weight=weight), OFFSETS)(*batch, 0)
-        for weight in (1.0, 3.0)
-    )
+    once, thrice = (objective(name="bce+malis", malis_weight=weight)(*batch, 0) for weight in (1.0, 3.0))
     torch.testing.assert_close(once["malis"], thrice["malis"])
     torch.testing.assert_close(thrice["loss"], once["loss"] + 2 * once["malis"])

@@ -103,7 +103,7 @@ def parse_config(text: str, overrides: Sequence[str] = (), *, source: str = "con
 
 def dump_config(config: RunConfig) -> str:
     """Return the complete configuration, defaults included, as YAML that loads back equal."""
-    tree = _escape(config.model_dump(mode="json"))
+    tree = _escape(config.model_dump(mode="json", by_alias=True))
     return yaml.dump(
         tree, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True
     )

@@ -9,8 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
 
+from objectwise.config.losses import TermConfig
+from objectwise.config.section import Section
 from objectwise.errors import ObjectwiseError
 from objectwise.graph import Neighborhood
 
@@ -33,17 +35,6 @@ and fewer bits other weights.
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Shape = tuple[PositiveInt, ...]
-
-
-class Section(BaseModel):
-    """Base of every part of the configuration: strict, frozen, no unknown keys.
-
-    The docstring of each field is its meaning in `docs/configuration.md`.
-    """
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
 
 
 def _default(section: Section, name: str) -> object:
@@ -184,6 +175,21 @@ class LossConfig(Section):
             raise _without_effect("training.loss.malis_weight", f"with the loss {self.name!r}")
         return self
 
+    @property
+    def terms(self) -> tuple[TermConfig, ...]:
+        """The same, written out."""
+        start = self.warmup_steps
+        bce, malis = TermConfig(name="bce"), TermConfig(name="malis", from_step=start)
+        if self.name == "bce":
+            return (bce,)
+        if self.name == "bce+malis":
+            return bce, malis.model_copy(update={"weight": self.malis_weight})
+        return (bce.model_copy(update={"until_step": start}), malis) if start else (malis,)
+
+
+def _form_of_loss(loss: object) -> str:
+    return "terms" if isinstance(loss, list | tuple) else "short"
+
 
 class AugmentationConfig(Section):
     """How often each augmentation is applied, as a probability per patch."""
@@ -230,16 +236,44 @@ class TrainingConfig(Section):
     training is not continued: patches would come twice or not at all."""
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     """Bits of the training's arithmetic; the mixed ones are faster where the hardware has them."""
-    loss: LossConfig = LossConfig()
+    loss: Annotated[
+        Annotated[LossConfig, Tag("short")]
+        | Annotated[tuple[TermConfig, ...], Field(min_length=1), Tag("terms")],
+        Discriminator(_form_of_loss),
+    ] = LossConfig()
+    """A loss of affinities by a short name, or a list of terms, which are summed: any loss of the task with
+    all its options. The losses and their options: [losses.md](losses.md)."""
+    steps_per_epoch: PositiveInt = 250
+    """Steps that count as an epoch in weights that change by epochs."""
     augmentation: AugmentationConfig = AugmentationConfig()
 
     @model_validator(mode="after")
     def _warmup_ends(self) -> Self:
-        if self.loss.warmup_steps >= self.steps:
+        if isinstance(self.loss, LossConfig) and self.loss.warmup_steps >= self.steps:
             raise ValueError(
                 f"loss.warmup_steps must be less than steps ({self.steps}), got {self.loss.warmup_steps}"
             )
         return self
+
+    @model_validator(mode="after")
+    def _terms_count(self) -> Self:
+        for at, term in enumerate(self.terms):
+            ends = (term.from_step + 1, term.until_step or 1, term.last_change(self.steps_per_epoch) + 1)
+            if max(ends) > self.steps:
+                raise ValueError(
+                    f"loss.{at} must change within the steps of the training ({self.steps}), "
+                    f"got a change in step {max(ends) - 1}"
+                )
+        if not any(
+            term.weight_at(step, self.steps_per_epoch) for step in (0, self.steps - 1) for term in self.terms
+        ):
+            raise ValueError("loss must have a term of a weight other than 0")
+        return self
+
+    @property
+    def terms(self) -> tuple[TermConfig, ...]:
+        """The terms of the loss, whatever its form."""
+        return self.loss.terms if isinstance(self.loss, LossConfig) else self.loss
 
 
 class PredictionConfig(Section):
@@ -317,12 +351,20 @@ class RunConfig(Section):
             return Neighborhood.nearest(self.dimensions)
         return Neighborhood(self.offsets)
 
-    def tree_of_results(self) -> dict[str, Any]:
-        """Return the configuration as plain data, without the `SPEED_KEYS`: what the results depend on."""
-        tree: dict[str, Any] = self.model_dump(mode="json")
+    def tree_of_results(self, *, defaults: bool = False) -> dict[str, Any]:
+        """Return what the results depend on as plain data, without the `SPEED_KEYS`.
+
+        Keys at their defaults are left out unless asked for, so that a key which a later version adds
+        changes no finished run. A version that changes a default raises the format of the steps that it
+        concerns.
+        """
+        tree: dict[str, Any] = self.model_dump(mode="json", by_alias=True)
+        lean = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        if not defaults:
+            tree |= {name: lean.get(name, {}) for name, value in tree.items() if isinstance(value, dict)}
         for key in SPEED_KEYS:
             section, name = key.split(".")
-            del tree[section][name]
+            tree[section].pop(name, None)
         return tree
 
     @model_validator(mode="after")

@@ -6,7 +6,8 @@ import difflib
 import inspect
 import json
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -59,10 +60,11 @@ def problems_of(error: ValidationError, tree: Any, model: type[BaseModel]) -> li
     The alternatives of one value (`threshold: auto`, or a number) are one problem, not two.
     """
     rules: dict[Path, list[str]] = {}
+    names = _names_in(model)
     for item in error.errors(include_url=False):
         if item["type"] == "too_short" and len(item["input"]) >= item["ctx"]["min_length"]:
             continue  # pydantic counts only the valid items; the invalid ones speak for themselves
-        path = _path_in_tree(item["loc"], tree)
+        path = _path_in_tree(item["loc"], tree, names)
         rule = _rule(item, path, model)
         if rule not in rules.setdefault(path, []):
             rules[path].append(rule)
@@ -79,10 +81,12 @@ def _line(path: Path, alternatives: list[str]) -> str:
     return f"{dotted(path)}: {first}" if path else first
 
 
-def _path_in_tree(location: Sequence[str | int], tree: Any) -> Path:
+def _path_in_tree(location: Sequence[str | int], tree: Any, names: Set[str]) -> Path:
     """Drop the parts that name a type and not a place: pydantic adds one for each choice of a union."""
     path: list[str | int] = []
     for part in location:
+        if isinstance(part, str) and not (isinstance(tree, dict) and (part in tree or part in names)):
+            continue
         if isinstance(tree, dict) and isinstance(part, str):
             path.append(part)
             tree = tree.get(part)
@@ -92,6 +96,14 @@ def _path_in_tree(location: Sequence[str | int], tree: Any) -> Path:
         else:
             break
     return tuple(path)
+
+
+@cache
+def _names_in(model: type[BaseModel]) -> frozenset[str]:
+    """Return the names of all keys of a model and of the sections inside it, as a file has them."""
+    schema = model.model_json_schema(by_alias=True)
+    sections = [schema, *schema.get("$defs", {}).values()]
+    return frozenset(name for section in sections for name in section.get("properties", ()))
 
 
 def _rule(item: Any, path: Path, model: type[BaseModel]) -> str:

@@ -1,18 +1,19 @@
 """Lightning module, data module and the training loop."""
 
 from objectwise.curves import read_metrics
-from objectwise.training.module import AffinityModule
+from objectwise.training.module import TrainingModule
 from objectwise.training.network import network_of
-from objectwise.training.objective import AffinityObjective
+from objectwise.training.objective import objective_of, task_of
 from objectwise.training.patches import PatchDataModule
 from objectwise.training.train import build_sampler, train
 
 __all__ = [
-    "AffinityModule",
-    "AffinityObjective",
     "PatchDataModule",
+    "TrainingModule",
     "build_sampler",
     "network_of",
+    "objective_of",
     "read_metrics",
+    "task_of",
     "train",
 ]

@@ -14,7 +14,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from objectwise.errors import CheckpointError
 from objectwise.networks.archive import check_same_tensors, check_weights, read_archive, write_archive
-from objectwise.training.module import AffinityModule
+from objectwise.training.module import TrainingModule
 
 FORMAT = 2
 """Format of a checkpoint. The first, without a number, had no checksum."""
@@ -62,7 +62,7 @@ class StepCheckpoint(Checkpoint):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save if it is time; Lightning calls this after all other callbacks."""
-        assert isinstance(pl_module, AffinityModule)
+        assert isinstance(pl_module, TrainingModule)
         if pl_module.step % self.every == 0 or trainer.global_step == trainer.max_steps:
             if not all(torch.isfinite(parameter).all() for parameter in pl_module.parameters()):
                 # A gradient can overflow where the loss did not: the checkpoint before stays the last.
@@ -77,7 +77,7 @@ def read_checkpoint(path: Path, *, run: str, steps: int | None = None) -> dict[s
     ----------
     path : Path
     run : str
-        What the weights depend on; see `AffinityModule`.
+        What the weights depend on; see `TrainingModule`.
     steps : int, optional
         Of the whole run: the checkpoint cannot have done more.
 

@@ -8,7 +8,7 @@ import math
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -20,9 +20,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from objectwise.atomic import replaced_file
 from objectwise.bars import Bar
 from objectwise.curves import read_metrics
-from objectwise.training.module import AffinityModule
-
-COLUMNS = ("step", "loss", "bce", "malis", "learning_rate", "steps_per_second")
+from objectwise.training.module import TrainingModule
 
 
 class MetricsLogger(Logger):
@@ -35,13 +33,16 @@ class MetricsLogger(Logger):
     Parameters
     ----------
     path : Path
+    terms : names
+        Of the terms of the loss, a column each.
     first_step : int
         Steps that the checkpoint has done: 0 starts a new file.
     """
 
-    def __init__(self, path: Path, *, first_step: int = 0) -> None:
+    def __init__(self, path: Path, *, terms: Sequence[str], first_step: int = 0) -> None:
         super().__init__()
         self.path = path
+        self.columns = ("step", "loss", *terms, "learning_rate", "steps_per_second")
         self._first_step = first_step
         self._file: TextIO | None = None
 
@@ -65,7 +66,7 @@ class MetricsLogger(Logger):
         if self._file is None:
             self._file = self._open()
         row = {"step": step, **{name: f"{value:.8g}" for name, value in metrics.items()}}
-        csv.DictWriter(self._file, COLUMNS).writerow(row)
+        csv.DictWriter(self._file, self.columns).writerow(row)
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
@@ -79,7 +80,7 @@ class MetricsLogger(Logger):
     def _open(self) -> TextIO:
         rows = [row for row in read_metrics(self.path) if row["step"] <= self._first_step]
         with replaced_file(self.path) as partial, partial.open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS)
+            writer = csv.DictWriter(file, self.columns)
             writer.writeheader()
             for row in rows:
                 cells = {name: "" if math.isnan(value) else f"{value:.8g}" for name, value in row.items()}
@@ -100,7 +101,7 @@ class StepLogs(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Log the step; `step` counts the steps done."""
-        assert isinstance(pl_module, AffinityModule)
+        assert isinstance(pl_module, TrainingModule)
         row = dict(pl_module.means)
         row["learning_rate"] = pl_module.learning_rate_of(pl_module.step - 1)
         now = time.perf_counter()
@@ -120,7 +121,7 @@ class StepProgress(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw the bar on stderr."""
-        assert isinstance(pl_module, AffinityModule)
+        assert isinstance(pl_module, TrainingModule)
         if trainer.is_global_zero:
             self._bar = Bar("train", self.steps, done=pl_module.step)
             self._bar.start()
@@ -129,7 +130,7 @@ class StepProgress(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Move the bar."""
-        assert isinstance(pl_module, AffinityModule)
+        assert isinstance(pl_module, TrainingModule)
         if self._bar is not None:
             self._bar.move(pl_module.step, f"loss {pl_module.means['loss']:.4f}")
 

@@ -11,9 +11,8 @@ from torch import Tensor
 
 from objectwise.config.models import TrainingConfig
 from objectwise.errors import DivergenceError
-from objectwise.graph import Neighborhood
 from objectwise.networks import AffinityUNet
-from objectwise.training.objective import AffinityObjective
+from objectwise.tasks import Objective
 
 RAMP_STEPS = 50
 """Steps over which the learning rate rises: Adam's first steps, of full size, would spoil fresh weights."""
@@ -22,7 +21,8 @@ HOLD = 0.65
 FINAL_RATE = 0.01
 """Where it ends, as a fraction of the highest."""
 
-Batch = tuple[Tensor, Tensor, Tensor]
+Batch = dict[str, Tensor]
+"""`raw`, `number`, and what the losses need."""
 
 
 def rate_factor(step: int, steps: int) -> float:
@@ -41,14 +41,15 @@ def rate_factor(step: int, steps: int) -> float:
     return max(FINAL_RATE, min(1.0, left))
 
 
-class AffinityModule(LightningModule):
-    """Train an affinity network on numbered patches.
+class TrainingModule(LightningModule):
+    """Train a network on numbered patches.
 
     Parameters
     ----------
     network : AffinityUNet
     config : TrainingConfig
-    neighborhood : Neighborhood
+    objective : Objective
+        What is minimised.
     first_step : int
         Steps that the checkpoint has done which this training goes on from.
     run : str
@@ -59,7 +60,7 @@ class AffinityModule(LightningModule):
         self,
         network: AffinityUNet,
         config: TrainingConfig,
-        neighborhood: Neighborhood,
+        objective: Objective,
         *,
         first_step: int = 0,
         run: str = "",
@@ -67,7 +68,7 @@ class AffinityModule(LightningModule):
         super().__init__()
         self.network = network
         self.config = config
-        self.objective = AffinityObjective(config.loss, neighborhood)
+        self.objective = objective
         self.first_step = first_step
         self.run = run
         self.means: dict[str, float] = {}
@@ -84,17 +85,16 @@ class AffinityModule(LightningModule):
         return logits
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Return the loss and its terms for one batch (raw, labels, patch numbers)."""
-        raw, labels, numbers = batch
-        step = self.step
+        """Return the loss and its terms for one batch."""
+        numbers, step = batch["number"], self.step
         # No patch twice and none left out, whatever the loop was resumed from.
         expected = (step * self.trainer.world_size + self.global_rank) * self.config.batch_size
         assert int(numbers[0]) == expected, f"step {step} got patch {int(numbers[0])}, not {expected}"
-        logits = self(raw)
+        logits = self(batch["raw"])
         if torch.isfinite(logits).all():
-            result: dict[str, Tensor] = self.objective(logits, labels, step)
+            result: dict[str, Tensor] = self.objective(logits, batch, step, self.global_rank)
         else:  # which no loss is made for
-            result = dict.fromkeys(("loss", *self.objective.terms_at(step)), logits.new_tensor(math.nan))
+            result = dict.fromkeys(("loss", *self.objective.weights_at(step)), logits.new_tensor(math.nan))
         self.means = self._means(result)
         self._check_finite()
         return result

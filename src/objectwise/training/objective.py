@@ -1,49 +1,37 @@
-"""What a training step minimises: cross-entropy, constrained MALIS, or both, by configuration."""
+"""The task of a configuration, and what its training minimises."""
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from collections.abc import Sequence
 
-from objectwise.config.models import LossConfig
-from objectwise.graph import Neighborhood
-from objectwise.losses import AffinityBCELoss, MalisLoss
+from objectwise.config.models import RunConfig
+from objectwise.tasks import AffinityTask, Objective, Task
 
 
-class AffinityObjective(nn.Module):
-    """The loss of a configuration, and its terms by name.
+def task_of(config: RunConfig) -> Task:
+    """Return what the channels of a configuration's network mean."""
+    return AffinityTask(config.neighborhood)
+
+
+def objective_of(config: RunConfig, *, voxel_size: Sequence[float] = (1.0, 1.0, 1.0)) -> Objective:
+    """Return the weighted sum of a configuration's terms.
 
     Parameters
     ----------
-    config : LossConfig
-    neighborhood : Neighborhood
-        One offset per channel of the network.
+    config : RunConfig
+    voxel_size : (z, y, x) float
+        Of the training volumes; losses with distances take it.
+
+    Raises
+    ------
+    ArgumentError
+        If a term is no loss of the task, or its options are not those of the loss.
     """
-
-    def __init__(self, config: LossConfig, neighborhood: Neighborhood) -> None:
-        super().__init__()
-        self.config = config
-        self.bce = AffinityBCELoss(neighborhood)
-        self.malis = MalisLoss(neighborhood, constrained=True, from_logits=True)
-
-    def terms_at(self, step: int) -> tuple[str, ...]:
-        """Return the names of the terms that count in this step (0 is the first)."""
-        if self.config.name == "bce" or step < self.config.warmup_steps:
-            return ("bce",)
-        return ("malis",) if self.config.name == "malis" else ("bce", "malis")
-
-    def forward(self, logits: Tensor, labels: Tensor, step: int) -> dict[str, Tensor]:
-        """Return the terms of this step, each unweighted, and their weighted sum as `loss`.
-
-        Parameters
-        ----------
-        logits : (n, k, *spatial) floating point
-        labels : (n, *spatial) integer, 0 is background
-        step : int
-            Optimiser steps done before this one.
-        """
-        weights = {"bce": 1.0, "malis": self.config.malis_weight if self.config.name == "bce+malis" else 1.0}
-        terms: dict[str, Tensor] = {}
-        for name in self.terms_at(step):
-            terms[name] = (self.bce if name == "bce" else self.malis)(logits, labels)
-        loss = sum((weights[name] * term for name, term in terms.items()), logits.new_zeros(()))
-        return {"loss": loss, **terms}
+    settings = config.training
+    return task_of(config).objective(
+        settings.terms,
+        arrays=("labels",),
+        spacing=voxel_size[-config.dimensions :],
+        steps_per_epoch=settings.steps_per_epoch,
+        seed=config.seed,
+    )

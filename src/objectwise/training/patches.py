@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule
-from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Sampler
 
 from objectwise.data import PatchSampler
+from objectwise.tasks import Task
 
 
 class StepSampler(Sampler[int]):
@@ -49,23 +50,24 @@ class StepSampler(Sampler[int]):
 
 
 class NumberedPatches:
-    """A map-style data set of (raw, labels, number)."""
+    """A map-style data set of patches: `raw`, `number`, and what the task makes of the truth, by name."""
 
-    def __init__(self, sampler: PatchSampler) -> None:
-        self._sampler = sampler
+    def __init__(self, sampler: PatchSampler, task: Task) -> None:
+        self._sampler, self._task = sampler, task
 
-    def __getitem__(self, index: int) -> tuple[NDArray, NDArray, int]:  # type: ignore[type-arg]
+    def __getitem__(self, index: int) -> dict[str, Any]:
         """Return patch number `index`."""
         patch = self._sampler[index]
-        return patch.raw, patch.labels, index
+        return {"raw": patch.raw, "number": index, **self._task.target(patch.arrays())}
 
 
 class PatchDataModule(LightningDataModule):
-    """Batches (raw (n, 1, *spatial), labels (n, *spatial), numbers (n,)) for a trainer.
+    """Batches for a trainer: `raw` (n, channels, *spatial), `number` (n,), and what the task's losses need.
 
     Parameters
     ----------
     sampler : PatchSampler
+    task : Task
     batch_size : int
         Per device.
     steps, first_step : int
@@ -75,16 +77,24 @@ class PatchDataModule(LightningDataModule):
     """
 
     def __init__(
-        self, sampler: PatchSampler, *, batch_size: int, steps: int, first_step: int = 0, workers: int = 0
+        self,
+        sampler: PatchSampler,
+        task: Task,
+        *,
+        batch_size: int,
+        steps: int,
+        first_step: int = 0,
+        workers: int = 0,
     ) -> None:
         super().__init__()
         self.sampler = sampler
+        self.task = task
         self.batch_size = batch_size
         self.steps = steps
         self.first_step = first_step
         self.workers = workers
 
-    def train_dataloader(self) -> DataLoader[tuple[NDArray, NDArray, int]]:  # type: ignore[type-arg]
+    def train_dataloader(self) -> DataLoader[dict[str, Any]]:
         """Return the loader of this rank's share."""
         trainer = self.trainer
         order = StepSampler(
@@ -95,7 +105,7 @@ class PatchDataModule(LightningDataModule):
             world_size=1 if trainer is None else trainer.world_size,
         )
         return DataLoader(
-            NumberedPatches(self.sampler),  # type: ignore[arg-type]
+            NumberedPatches(self.sampler, self.task),  # type: ignore[arg-type]
             batch_size=self.batch_size,
             sampler=order,
             num_workers=self.workers,

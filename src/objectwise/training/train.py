@@ -27,8 +27,9 @@ from objectwise.training.checkpoints import (
     read_checkpoint,
 )
 from objectwise.training.logs import MetricsLogger, StepLogs, StepProgress, quiet_lightning
-from objectwise.training.module import AffinityModule
+from objectwise.training.module import TrainingModule
 from objectwise.training.network import network_of
+from objectwise.training.objective import objective_of, task_of
 from objectwise.training.patches import PatchDataModule
 
 
@@ -97,7 +98,8 @@ def train(
         initial = settings.initial_weights
         copy_weights(load_network(initial), network, name=f"training.initial_weights {initial}")
 
-    module = AffinityModule(network, settings, config.neighborhood, first_step=first_step, run=run)
+    objective = objective_of(config, voxel_size=volumes[0].voxel_size)
+    module = TrainingModule(network, settings, objective, first_step=first_step, run=run)
     if resumed is not None:
         check_resumable(last, resumed, module)
     directory.mkdir(parents=True, exist_ok=True)
@@ -109,6 +111,7 @@ def train(
         return path
     patches = PatchDataModule(
         sampler,
+        task_of(config),
         batch_size=settings.batch_size,
         steps=settings.steps,
         first_step=first_step,
@@ -117,7 +120,7 @@ def train(
     show = sys.stderr.isatty() if progress is None else progress
     own = [StepLogs(), *([StepProgress(settings.steps)] if show else [])]
     with quiet_lightning(), torch_threads(settings.threads), _interruptible():
-        trainer = _trainer(settings, directory, last, first_step, [*own, *callbacks])
+        trainer = _trainer(settings, directory, last, module, [*own, *callbacks])
         trainer.fit(module, patches, ckpt_path=None if resumed is None else last, weights_only=True)
         if trainer.is_global_zero:
             save_network(path, network)
@@ -148,7 +151,7 @@ def describe_run(config: RunConfig) -> str:
 
     Paths are left out: where the volumes and the first weights lie says nothing about what is in them.
     """
-    tree = config.tree_of_results()
+    tree = config.tree_of_results(defaults=True)
     content = {
         key: tree[key] for key in ("dimensions", "offsets", "seed", "normalisation", "network", "training")
     }
@@ -166,16 +169,24 @@ def _leaves(content: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _trainer(
-    settings: TrainingConfig, directory: Path, last: Path, first_step: int, callbacks: Sequence[Callback]
+    settings: TrainingConfig,
+    directory: Path,
+    last: Path,
+    module: TrainingModule,
+    callbacks: Sequence[Callback],
 ) -> Trainer:
     return Trainer(
         accelerator=settings.accelerator,
         devices=settings.devices,
         precision=settings.precision,
-        max_steps=settings.steps - first_step,
+        max_steps=settings.steps - module.first_step,
         logger=[
-            MetricsLogger(directory / "metrics.csv", first_step=first_step),
-            TensorBoardLogger(directory, name="tensorboard", version="", purge_step=first_step + 1),
+            MetricsLogger(
+                directory / "metrics.csv",
+                terms=[term.name for term in module.objective.terms],
+                first_step=module.first_step,
+            ),
+            TensorBoardLogger(directory, name="tensorboard", version="", purge_step=module.first_step + 1),
         ],
         callbacks=[*callbacks, StepCheckpoint(last, every=settings.checkpoint_every)],
         plugins=[AtomicCheckpointIO()],

@@ -91,7 +91,7 @@ def read_run(directory: Path, digests: Digests | None = None) -> RunContent:
         curves=read_curves(here.train / "metrics.csv"),
         sweep=[(row["threshold"], _number(row["adapted_rand_error"])) for row in chosen.get("sweep", [])],
         chosen_threshold=chosen.get("threshold"),
-        warmup_steps=config.training.loss.warmup_steps,
+        warmup_steps=_warmup_steps(config),
         linked_sections=config.dimensions == 3,
     )
 
@@ -146,3 +146,8 @@ def _number(value: float | None) -> float:
 
 def _renamed(run: RunContent, name: str) -> RunContent:
     return replace(run, name=name)
+
+
+def _warmup_steps(config: RunConfig) -> int:
+    """Return the step in which the last term of the loss joins, 0 where all are there from the first."""
+    return max(term.from_step for term in config.training.terms)

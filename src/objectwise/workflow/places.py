@@ -45,6 +45,7 @@ def with_absolute_places(config: RunConfig) -> RunConfig:
 def without_places(tree: dict[str, Any]) -> dict[str, Any]:
     """Return the plain data of a configuration without the places of volumes and weights."""
     groups = {
-        group: [volume | {"raw": None, "labels": None} for volume in tree["data"][group]] for group in GROUPS
+        group: [volume | {"raw": None, "labels": None} for volume in tree["data"].get(group, ())]
+        for group in GROUPS
     }
     return tree | {"data": tree["data"] | groups, "training": tree["training"] | {"initial_weights": None}}

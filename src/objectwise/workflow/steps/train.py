@@ -73,6 +73,10 @@ def check(job: Job, problems: Problems) -> None:
             with problems.at(job.raw(volume).key):
                 check_patch(config.training.patch_shape, raw.shape[-config.dimensions :])
     check_voxel_sizes(job, config.data.train, problems)
+    with problems.at("training.loss"):
+        from objectwise.training import objective_of
+
+        objective_of(config)
     with problems.at("network"):
         check_network_shape(config, config.training.patch_shape, name="training.patch_shape")
     with problems.at("offsets"):

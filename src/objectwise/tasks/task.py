@@ -1,0 +1,118 @@
+"""What a task answers, whatever it is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from numpy.typing import NDArray
+
+from objectwise.errors import ArgumentError
+from objectwise.tasks.losses import Call, LossKind, imported
+from objectwise.tasks.objective import Objective, Term, term_names
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from objectwise.config.losses import TermConfig
+
+Arrays = Mapping[str, NDArray[Any]]
+"""Arrays of a volume or a patch by name, (channels, *spatial): `labels`, `classes`, `ignore`,
+`unlabelled`."""
+
+
+class Task(ABC):
+    """The meaning of a network's channels.
+
+    A further task is a class in a file of its own.
+    """
+
+    name: ClassVar[str]
+    reads: ClassVar[tuple[str, ...]]
+    """Which arrays beside the raw image a volume may have for it."""
+    losses: Mapping[str, LossKind]
+    """The losses that fit, by the names that a configuration uses."""
+
+    @property
+    @abstractmethod
+    def channels(self) -> tuple[str, ...]:
+        """A name for each channel of the network, in order."""
+
+    @abstractmethod
+    def check(self, arrays: Arrays, *, name: str) -> None:
+        """Require that the arrays of a volume say what the task needs; `name` is the volume's."""
+
+    @abstractmethod
+    def target(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
+        """Return what the losses of one patch need, by name; called by the processes that load patches."""
+
+    @abstractmethod
+    def target_names(self, arrays: Sequence[str]) -> tuple[str, ...]:
+        """Return the names of what `target` returns where a patch has these arrays."""
+
+    @abstractmethod
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Return what the channels mean as numbers in 0..1, of the same shape."""
+
+    def objective(
+        self,
+        terms: Sequence[TermConfig],
+        *,
+        arrays: Sequence[str],
+        spacing: Sequence[float] | None = None,
+        steps_per_epoch: int = 1,
+        seed: int = 0,
+    ) -> Objective:
+        """Return what a training minimises.
+
+        Parameters
+        ----------
+        terms : sequence of TermConfig
+        arrays : names
+            Of the arrays that the patches have; each of the masks among them must reach every loss.
+        spacing : (ndim,) float, optional
+            Voxel size of the training volumes.
+        steps_per_epoch, seed : int
+
+        Raises
+        ------
+        ArgumentError
+            If a loss is not one of the task, or does not take its options or the masks of the data.
+        """
+        names = term_names([term.name or str(term.python).rpartition(":")[2] for term in terms])
+        built = []
+        for name, term in zip(names, terms, strict=True):
+            loss, target = self._loss(term, spacing)
+            call = Call.of(loss, target, self.target_names(arrays), name=name)
+            weight = _Weight(term, steps_per_epoch)
+            built.append(Term(name, loss, call, weight))
+        return Objective(built, seed=seed)
+
+    def _loss(self, term: TermConfig, spacing: Sequence[float] | None) -> tuple[nn.Module, str]:
+        """Return the loss of a term, and what it takes as its target."""
+        if term.python is not None:
+            made = imported(term.python, what="a loss")
+            return made(**term.options), self.default_target
+        assert term.name is not None
+        if term.name not in self.losses:
+            raise ArgumentError(
+                f"a loss of the task {self.name!r} must be one of {', '.join(self.losses)}, got "
+                f"{term.name!r}; "
+                "name your own by python: package.module:Loss"
+            )
+        kind = self.losses[term.name]
+        return kind.build(term.options, name=term.name, spacing=spacing), kind.target
+
+    default_target: ClassVar[str] = "target"
+    """What anyone's own loss takes as its target."""
+
+
+class _Weight:
+    """The weight of a term as a function of the step; a class, so that it can be sent to other processes."""
+
+    def __init__(self, term: TermConfig, steps_per_epoch: int) -> None:
+        self.term, self.steps_per_epoch = term, steps_per_epoch
+
+    def __call__(self, step: int) -> float:
+        return self.term.weight_at(step, self.steps_per_epoch)
