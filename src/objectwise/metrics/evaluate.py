@@ -63,6 +63,7 @@ def evaluate(
 
     Examples
     --------
+    >>> import numpy as np
     >>> truth = np.array([[1, 1, 2, 2, 0]])
     >>> evaluate(truth=truth, segmentation=np.array([[3, 3, 5, 5, 5]]))
     Scores(voi_split=0.0, voi_merge=0.0, adapted_rand_error=0.0, cremi_score=0.0)
