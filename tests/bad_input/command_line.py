@@ -125,10 +125,10 @@ ROWS = [
     Command("fragment threshold of 7", SEGMENT + " --method agglomeration --fragment-threshold 7", "`--fragment-threshold` must lie in 0..1, got 7"),
     Command("fragment threshold of components", SEGMENT + " --fragment-threshold 0.9", "fragment_threshold`"),
     # Volumes to write
-    Command("affinities into a Zarr array", PREDICT.replace("{out}/a.h5", "{out}/a.zarr"), "must be an HDF5 data set"),
-    Command("affinities into a TIFF", PREDICT.replace("{out}/a.h5", "{out}/a.tif"), "must be an HDF5 data set"),
+    Command("affinities into a Zarr array", PREDICT.replace("{out}/a.h5", "{out}/a.zarr"), "`--output` must be a volume in HDF5 to hold affinities"),
+    Command("affinities into a TIFF", PREDICT.replace("{out}/a.h5", "{out}/a.tif"), "`--output` must be a volume in HDF5 to hold affinities"),
     Command("affinities into a text", PREDICT.replace("{out}/a.h5", "{out}/a.txt"), "unknown extension '.txt'"),
-    Command("labels into one image", SEGMENT.replace("{out}/s.h5", "{out}/s.png"), "can hold one image (y, x), got shape (4, 6, 6)"),
+    Command("labels into one image", SEGMENT.replace("{out}/s.h5", "{out}/s.png"), "`--output` must be a volume in HDF5, Zarr, TIFF or NIfTI to hold labels"),
     Command("labels into a text", SEGMENT.replace("{out}/s.h5", "{out}/s.txt"), "unknown extension '.txt'"),
     Command("labels where there are some", SEGMENT.replace("{out}/s.h5", "{here}/l.h5:truth"), "`--output` must not exist yet"),
     Command("labels into a file of another kind", SEGMENT.replace("{out}/s.h5", "{here}/text.h5") + " --overwrite", "text.h5:volumes/labels/segmentation` must be"),

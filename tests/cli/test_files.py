@@ -75,6 +75,24 @@ def test_output_in_a_foreign_format_is_looked_at_by_its_own_rules(tmp_path: Path
     assert "must hold nothing but PNGs" in call(*arguments, tmp_path / "thesis", code=2)
 
 
+def test_output_that_cannot_hold_the_result_is_refused_before_the_work(
+    tmp_path: Path, affinities: str, monkeypatch: pytest.MonkeyPatch
+):
+    save_network(tmp_path / "net.pt", AffinityUNet(3, 3, features=[4, 8]))
+    write_volume(tmp_path / "raw.tif", np.ones((8, 16, 16), np.uint8))
+    monkeypatch.setattr("objectwise.segmentation.segment", None)
+    monkeypatch.setattr("objectwise.networks.load_network", None)
+    for name in ("a.zarr", "a.tif", "a.nii.gz", "a.png", "a"):
+        arguments = ["--network", tmp_path / "net.pt", "--raw", tmp_path / "raw.tif", "--output"]
+        text = call("predict", *arguments, tmp_path / name, code=2)
+        assert text.startswith("error: `--output` must be a volume in HDF5 to hold affinities (k, z, y, x), ")
+        assert "like out.h5:volumes/predictions/affinities, got " in text
+    for name in ("s.png", "s"):
+        arguments = ["--affinities", affinities, "--threshold", 0.5, "--output", tmp_path / name]
+        text = call("segment", *arguments, code=2)
+        assert "`--output` must be a volume in HDF5, Zarr, TIFF or NIfTI to hold labels (z, y, x)" in text
+
+
 def test_failure_on_files_promises_no_resuming(
     tmp_path: Path, affinities: str, monkeypatch: pytest.MonkeyPatch
 ):

@@ -133,6 +133,18 @@ def in_container(location: str, inner: str) -> str:
     return location
 
 
+def require_format(location: str, formats: tuple[str, ...], *, what: str, example: str) -> None:
+    """Refuse an output in a format that can never hold what is to be written; asked before any work."""
+    from objectwise.data.formats.common import parse_location
+
+    if parse_location(location).format not in formats:
+        *most, last = formats
+        listed = f"{', '.join(most)} or {last}" if most else last
+        raise ArgumentError(
+            f"`--output` must be a volume in {listed} to hold {what}, like {example}, got {location}"
+        )
+
+
 def require_new(location: str, *, overwrite: bool, dry_run: bool) -> None:
     """Refuse an output that is there already, or can never be; asked before any work is done."""
     from objectwise.data import volume_exists

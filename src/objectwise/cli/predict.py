@@ -18,6 +18,7 @@ from objectwise.cli.files import (
     in_container,
     neighborhood_of,
     on_files,
+    require_format,
     require_new,
     sections_of,
     shape_of,
@@ -163,6 +164,8 @@ def _predict_file(
     from objectwise.pipeline.predict import check_windows, find_device, normalisation_of
 
     place = in_container(output, DEFAULT_DATASET)
+    require_format(place, ("HDF5",), what="affinities (k, z, y, x)", example=f"out.h5:{DEFAULT_DATASET}")
+    require_new(place, overwrite=overwrite, dry_run=dry_run)
     model = load_network(network)
     run_config = _run_of(network) if model.record is None else None
     normalisation_of(model)
@@ -171,7 +174,6 @@ def _predict_file(
     info = describe_stack(raw, sections)
     check_windows(info.shape, window, overlap=options["overlap"], batch_size=options["batch_size"])
     find_device(options["accelerator"])
-    require_new(place, overwrite=overwrite, dry_run=dry_run)
     if not dry_run:
         volume = read_raw_stack(raw, sections)
         with TerminalReporter() as reporter:

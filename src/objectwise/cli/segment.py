@@ -15,6 +15,7 @@ from objectwise.cli.files import (
     in_container,
     neighborhood_of,
     on_files,
+    require_format,
     require_new,
 )
 from objectwise.cli.options import DryRun, Json, OptionalTarget, Overwrite, Settings
@@ -154,6 +155,10 @@ def _segment_file(
             raise ArgumentError(f"`{option}` must lie in 0..1, got {options[name]:g}")
     place = in_container(output, "volumes/labels/segmentation")
     require_new(place, overwrite=overwrite, dry_run=dry_run)
+    formats = ("HDF5", "Zarr", "TIFF", "NIfTI")
+    require_format(
+        place, formats, what="labels (z, y, x) of 64 bits", example="out.h5:volumes/labels/segmentation"
+    )
     volume = read_affinities(affinities)
     given = neighborhood_of(offsets, dimensions=3)
     table = volume.offsets if given is None else given.embedded().array

@@ -2,8 +2,9 @@
 
 A location is a file, or a file and a path inside it: `file.h5:volumes/raw`, `stack.tif`, `section.png`, a
 folder of PNGs (one section each, sorted naturally), `scan.nii`, `scan.nii.gz`, `volume.zarr:raw`. In memory
-the axes are z, y, x, or y, x for a single image. Voxel size and offset are carried along in the file's own
-unit, in the order of the axes; a format that states none gives 1 and 0.
+the axes are z, y, x, or y, x for a single image. Voxel size and offset are carried along in the order of the
+axes, in nanometres where a file states a unit, in millimetres from NIfTI, else in the file's own numbers; a
+format that states none gives 1 and 0.
 """
 
 from __future__ import annotations
