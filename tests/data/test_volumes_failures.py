@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+import zarr
 
 from objectwise.data import describe_volume, read_labels, read_volume, volume_exists, write_volume
-from objectwise.errors import ArgumentError, DtypeError, ShapeError, VolumeError
+from objectwise.errors import ArgumentError, DtypeError, ObjectwiseWarning, ShapeError, VolumeError
 from tests.data.test_volumes import SINGLE, STACK, numbers
 
 
@@ -212,6 +214,24 @@ def test_file_without_permission_is_refused(tmp_path: Path) -> None:
     (tmp_path / "v.tif").chmod(0)
     with pytest.raises(VolumeError, match="permission is denied"):
         read_volume(tmp_path / "v.tif")
+
+
+@pytest.mark.parametrize("name", ["v.h5:raw", "v.zarr:raw"])
+def test_volume_beyond_memory_says_what_it_needs(name: str, tmp_path: Path) -> None:
+    shape = (2**20, 2**16, 2**16)
+    if name.startswith("v.h5"):
+        with h5py.File(tmp_path / "v.h5", "w") as file:
+            file.create_dataset("raw", shape, np.uint8, chunks=(2, 2**12, 2**12))
+    else:
+        zarr.create_group(tmp_path / "v.zarr").create_array(
+            "raw", shape=shape, dtype=np.uint8, chunks=(2**14, 2**16, 2**16)
+        )
+    message = r"raw` must fit into memory, got '\(1048576, 65536, 65536\) uint8, 4.19e\+06 GiB'; name fewer"
+    with (
+        pytest.raises(VolumeError, match=message),
+        pytest.warns(ObjectwiseWarning) if "zarr" in name else nullcontext(),
+    ):
+        read_volume(tmp_path / name)
 
 
 @pytest.mark.parametrize("sections", [(1,), (0, 1, 2), (0.5, 2), 3, "ab"])

@@ -77,13 +77,14 @@ def _warnings_as_sentences() -> Iterator[None]:
     """Print our own warnings as a line each, without file and line of code; those of others stay theirs."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", ObjectwiseWarning)
-        show = warnings.showwarning
+        show, said = warnings.showwarning, set[str]()
 
         def shown(message: Warning | str, category: type[Warning], *args: Any, **kwargs: Any) -> None:
-            if issubclass(category, ObjectwiseWarning):
-                say(f"warning: {message}")
-            else:
+            if not issubclass(category, ObjectwiseWarning):
                 show(message, category, *args, **kwargs)
+            elif str(message) not in said:  # a volume is looked at several times
+                said.add(str(message))
+                say(f"warning: {message}")
 
         warnings.showwarning = shown
         yield

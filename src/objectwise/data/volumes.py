@@ -250,7 +250,11 @@ class _Open:
         """Read the voxels, or some sections of them."""
         info = self.info if sections is None else _cut(self.info, sections)
         with one_sentence(self.place, "read"):
-            array = self.opened.read(sections)
+            try:
+                array = self.opened.read(sections)
+            except MemoryError as error:
+                need = info.dtype.itemsize * math.prod(info.shape) / 2**30
+                raise MemoryError(f"{info.shape} {info.dtype}, {need:.3g} GiB") from error
             if self.opened.header.channels > 1:
                 array = _grey(self.place, array)
             array = np.ascontiguousarray(array, dtype=info.dtype)

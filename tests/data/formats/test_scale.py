@@ -12,7 +12,7 @@ import tifffile
 import zarr
 
 from objectwise.data import describe_volume, read_in_parts, read_volume, write_volume
-from objectwise.errors import VolumeError
+from objectwise.errors import ObjectwiseWarning, VolumeError
 
 STACK = np.random.default_rng(0).integers(0, 255, (5, 6, 7)).astype(np.uint8)
 
@@ -39,7 +39,7 @@ def test_unit_that_is_no_length_counts_as_not_stated_and_says_so(tmp_path: Path)
     metadata = {"axes": "ZYX", "spacing": 3.0, "unit": "furlong"}
     tifffile.imwrite(tmp_path / "a.tif", STACK, imagej=True, resolution=(2, 2), metadata=metadata)
     with pytest.warns(
-        UserWarning, match=r"a\.tif` counts as not stated \(1\): its unit 'furlong' is no length"
+        ObjectwiseWarning, match=r"a\.tif` counts as not stated \(1\): its unit 'furlong' is no length"
     ):
         info = describe_volume(tmp_path / "a.tif")
     assert info.voxel_size == (1.0, 1.0, 1.0)
@@ -60,7 +60,7 @@ def test_ome_sizes_are_micrometres_unless_they_say_otherwise(unit: str | None, t
 
 def test_ome_size_along_some_axes_counts_as_not_stated_and_says_so(tmp_path: Path) -> None:
     file = ome(tmp_path / "a.ome.tif", PhysicalSizeX=0.004, PhysicalSizeY=0.004)
-    with pytest.warns(UserWarning, match="it states PhysicalSizeY, and no PhysicalSizeZ"):
+    with pytest.warns(ObjectwiseWarning, match="it states PhysicalSizeY, and no PhysicalSizeZ"):
         assert describe_volume(file).voxel_size == (1.0, 1.0, 1.0)
 
 

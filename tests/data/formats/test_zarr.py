@@ -10,7 +10,7 @@ import pytest
 import zarr
 
 from objectwise.data import describe_volume, read_volume, write_volume
-from objectwise.errors import VolumeError
+from objectwise.errors import ObjectwiseWarning, VolumeError
 
 ARRAY = np.random.default_rng(0).integers(0, 2**64, (5, 6, 7), dtype=np.uint64)
 
@@ -56,6 +56,25 @@ def test_damaged_chunk_is_found_by_its_checksum(version: Literal[2, 3], tmp_path
     chunk.write_bytes(content)
     with pytest.raises(VolumeError, match=r"a\.zarr:raw` must be a readable Zarr"):
         read_volume(tmp_path / "a.zarr:raw")
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_missing_chunks_are_said(version: Literal[2, 3], tmp_path: Path) -> None:
+    root = zarr.create_group(store=str(tmp_path / "a.zarr"), zarr_format=version)
+    sparse = ARRAY.copy()
+    sparse[2:4] = 0  # Zarr does not store chunks of the fill value
+    root.create_array("raw", data=sparse, chunks=(2, 3, 4))
+    with pytest.warns(ObjectwiseWarning, match=r"a\.zarr:raw` has chunks that are not stored, .* read as 0"):
+        np.testing.assert_array_equal(read_volume(tmp_path / "a.zarr:raw").array, sparse)
+    with pytest.warns(ObjectwiseWarning, match="not stored"):
+        read_volume(tmp_path / "a.zarr:raw", sections=(1, 3))
+    for sections in ((0, 2), (4, 5)):  # warnings are errors
+        read_volume(tmp_path / "a.zarr:raw", sections=sections)
+
+
+def test_what_we_write_stores_every_chunk(tmp_path: Path) -> None:
+    write_volume(tmp_path / "a.zarr:raw", np.zeros((40, 3, 3), np.uint8))
+    assert not read_volume(tmp_path / "a.zarr:raw").array.any()
 
 
 def test_groups_arrays_above_and_foreign_folders_are_never_replaced(tmp_path: Path) -> None:

@@ -149,6 +149,10 @@ def one_sentence(location: Location, doing: Literal["read", "look", "write"]) ->
     except Exception as error:
         lines = str(error).strip().splitlines()
         reason = lines[0].rstrip(".") if lines else type(error).__name__
+        kind = VolumeWriteError if doing == "write" else VolumeError
+        if isinstance(error, MemoryError):
+            advice = "name fewer sections, or use a machine with more memory"
+            raise kind(f"`{location}` must fit into memory, got {reason!r}; {advice}") from error
         if doing == "read":
             rule, hint = (
                 f"a readable {location.format}",
@@ -158,7 +162,6 @@ def one_sentence(location: Location, doing: Literal["read", "look", "write"]) ->
             rule, hint = f"a place where a {location.format} can be written", ""
         if isinstance(error, PermissionError):
             hint = "; permission is denied"
-        kind = VolumeWriteError if doing == "write" else VolumeError
         raise kind(f"`{location}` must be {rule}, got {reason!r}{hint}") from error
 
 

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from objectwise.data.formats.common import Floats, Location
-from objectwise.errors import VolumeError
+from objectwise.errors import ObjectwiseWarning, VolumeError
 
 _NANOMETRES = {
     "pm": 1e-3, "picometer": 1e-3, "picometre": 1e-3,
@@ -116,4 +116,6 @@ def _multiscale(
 
 
 def _warn_of_no_scale(location: Location, reason: str) -> None:
-    warnings.warn(f"the voxel size of `{location}` counts as not stated (1): {reason}", stacklevel=2)
+    warnings.warn(
+        f"the voxel size of `{location}` counts as not stated (1): {reason}", ObjectwiseWarning, stacklevel=2
+    )

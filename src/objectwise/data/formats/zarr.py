@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,12 +25,13 @@ from objectwise.data.formats.common import (
     Header,
     Location,
     Opened,
+    Sections,
     attribute_floats,
     chunk_shape,
     listed,
 )
 from objectwise.data.formats.scale import Multiscale, ome_zarr_scale
-from objectwise.errors import VolumeError
+from objectwise.errors import ObjectwiseWarning, VolumeError
 
 _METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup")
 
@@ -46,9 +49,31 @@ def opened(location: Location) -> Iterator[Opened]:
         depth=(*(array.shards or array.chunks)[image.leading :], 1)[0],
     )
     first: Any = (0,) * image.leading
-    yield Opened(
-        header, lambda cut: np.asarray(array[(*first, ...) if cut is None else (*first, slice(*cut))])
-    )
+
+    def read(sections: Sections | None) -> AnyArray:
+        _warn_of_missing_chunks(location, array, image.leading, sections)
+        return np.asarray(array[(*first, ...) if sections is None else (*first, slice(*sections))])
+
+    yield Opened(header, read)
+
+
+def _warn_of_missing_chunks(
+    location: Location, array: zarr.Array[Any], axis: int, sections: Sections | None
+) -> None:
+    """Say it if chunks are not stored: they are read as the value that fills the array."""
+    sizes = array.shards or array.chunks
+    chunks = [range(-(-length // size)) for length, size in zip(array.shape, sizes, strict=True)]
+    if sections is not None:
+        chunks[axis] = range(sections[0] // sizes[axis], -(-sections[1] // sizes[axis]))
+    folder = _folders(location)[-1]
+    keys = (array.metadata.encode_chunk_key(place) for place in itertools.product(*chunks))
+    if not all((folder / key).exists() for key in keys):
+        warnings.warn(
+            f"`{location}` has chunks that are not stored, as an incomplete copy would; "
+            f"they are read as {array.fill_value}",
+            ObjectwiseWarning,
+            stacklevel=2,
+        )
 
 
 def _multiscale(location: Location, array: zarr.Array[Any]) -> Multiscale:
@@ -127,6 +152,7 @@ def write(location: Location, array: AnyArray, header: Header) -> None:
             compressors=zstd,
             zarr_format=version,
             attributes=attributes,
+            config={"write_empty_chunks": True},  # so that a missing chunk means damage
         )
 
 
