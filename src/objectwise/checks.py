@@ -71,7 +71,7 @@ def check_labels(labels: object, *, name: str = "labels", any_byte_order: bool =
 
 
 def check_affinities(affinities: object, *, name: str = "affinities") -> AnyArray:
-    """Require a finite float32 or float64 array with a channel axis in front."""
+    """Require a float32 or float64 array with a channel axis in front; `check_edges` looks at the values."""
     array = _require_array(affinities, name)
     if array.dtype.newbyteorder("=") not in (np.float32, np.float64):
         raise DtypeError(f"`{name}` must be float32 or float64, got dtype {array.dtype}")
@@ -79,8 +79,36 @@ def check_affinities(affinities: object, *, name: str = "affinities") -> AnyArra
     if array.ndim not in (3, 4):
         raise ShapeError(f"`{name}` must have shape (k, y, x) or (k, z, y, x), got {array.shape}")
     check_not_empty(array, name=name)
-    check_finite(array, name=name)
     return array
+
+
+def check_edges(affinities: AnyArray, offsets: NDArray[np.int64], *, name: str = "affinities") -> None:
+    """Require affinities (k, *spatial), or a batch of them, of a graph, and finite inside the volume.
+
+    What stands where an edge leaves the volume is never read.
+    """
+    ndim = offsets.shape[1]
+    check_graph(affinities.shape[-ndim - 1], affinities.shape[-ndim:], offsets, name=name)
+    if _sum_is_finite(affinities):
+        return
+    bad = edges_inside(~np.isfinite(affinities), offsets)
+    if bad.any():
+        first = first_position(bad)
+        raise ArgumentError(f"`{name}` must be finite, got {affinities[first]} at {first}")
+
+
+def edges_inside(edges: NDArray[np.bool_], offsets: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return a mask of edges, (k, *spatial) or a batch, without those that leave the volume."""
+    kept = np.zeros_like(edges)
+    for channel, offset in enumerate(offsets.tolist()):
+        place: Any = (..., channel, *voxels_inside(offset))
+        kept[place] = edges[place]
+    return kept
+
+
+def voxels_inside(offset: Sequence[int]) -> tuple[slice, ...]:
+    """Return where the voxels lie from which an offset leads to another one, axis by axis."""
+    return tuple(slice(max(0, -step), -step if step > 0 else None) for step in offset)
 
 
 def check_unmasked(array: AnyArray, *, name: str) -> None:
@@ -94,15 +122,19 @@ def check_unmasked(array: AnyArray, *, name: str) -> None:
 
 def check_finite(array: AnyArray, *, name: str) -> None:
     """Require every value to be finite; the message names the first that is not."""
-    # One sum is finite only if all values are, and much cheaper than a mask.
-    with np.errstate(invalid="ignore", over="ignore"):
-        total = np.sum(array)  # in their own precision: float64 would take several times as long
-    if np.isfinite(total):
+    if _sum_is_finite(array):
         return
     bad = ~np.isfinite(array)
     if bad.any():
         first = first_position(bad)
         raise ArgumentError(f"`{name}` must be finite, got {array[first]} at {first}")
+
+
+def _sum_is_finite(array: AnyArray) -> bool:
+    """Say that all values are finite. A sum is much cheaper than a mask; that of finite ones may overflow."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        # In their own precision: float64 would take several times as long.
+        return bool(np.isfinite(np.sum(array)))
 
 
 def check_not_empty(array: AnyArray, *, name: str) -> None:

@@ -117,3 +117,11 @@ def test_any_number_is_a_threshold(threshold):
     components_from_affinities(affinities.astype(np.float64), [[0, -1]], threshold)
     expected = [[1, 1]] if threshold < np.finfo(np.float32).max else [[0, 0]]
     np.testing.assert_array_equal(components_from_affinities(affinities, [[0, -1]], threshold), expected)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_whatever_stands_where_an_edge_leaves_the_volume_is_not_read(value):
+    affinities = np.array([[[value, 0.9, 0.2, 0.8]]])
+    assert components_from_affinities(affinities, [[0, -1]], 0.5).tolist() == [[1, 1, 2, 2]]
+    with pytest.raises(ArgumentError, match=r"`affinities` must be finite, got .* at \(0, 0, 3\)"):
+        components_from_affinities(affinities[..., ::-1], [[0, -1]], 0.5)

@@ -387,7 +387,7 @@ def test_bad_pairs_are_named(pairs, error, message):
         (np.zeros((2, 2), np.float32), CHAIN, ShapeError, r"`affinities` must have shape \(k, y, x\)"),
         (np.zeros((2, 2, 2), np.float32), CHAIN, ShapeError, r"one row per channel .* \(2\), got 1 rows"),
         (np.zeros((1, 2, 2), np.float32), [[0, 2]], ArgumentError, "`offsets` must be shorter"),
-        (np.full((1, 2, 2), np.nan), CHAIN, ArgumentError, r"finite, got nan at \(0, 0, 0\)"),
+        (np.full((1, 2, 2), np.nan), CHAIN, ArgumentError, r"finite, got nan at \(0, 0, 1\)"),
         (np.zeros((1, 0, 2), np.float32), CHAIN, ShapeError, "`affinities` must not be empty"),
     ],
 )
@@ -451,3 +451,14 @@ def test_damaged_trees_are_refused(damage, error, message):
 def test_the_tree_is_on_the_face():
     assert objectwise.maximin_tree is maximin_tree
     assert objectwise.MaximinTree is MaximinTree
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_whatever_stands_where_an_edge_leaves_the_volume_is_not_read(dtype, value):
+    affinities = np.random.default_rng(0).random((2, 4, 5)).astype(dtype)
+    offsets = [[1, 0], [0, -2]]
+    changed = np.where(known_edges((4, 5), offsets), affinities, dtype(value))
+    expected, tree = maximin_tree(affinities, offsets), maximin_tree(changed, offsets)
+    for name in ("edges", "affinities", "parents", "merges"):
+        np.testing.assert_array_equal(getattr(tree, name), getattr(expected, name))

@@ -87,9 +87,10 @@ def test_affinities_that_are_no_probabilities_are_refused(method, value):
 
 
 @EACH
-def test_edges_that_leave_the_volume_may_hold_anything(method):
+@pytest.mark.parametrize("value", [7, np.nan, np.inf])
+def test_edges_that_leave_the_volume_may_hold_anything(method, value):
     affinities, offsets = graph_with(-1, (0, 0))
-    affinities[1, :, 0] = 7
+    affinities[1, :, 0] = value
     inside, _ = graph_with(0.5, (0, 0))
     for threshold in (0, 0.5):
         np.testing.assert_array_equal(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.checks import check_affinities, check_graph, check_threshold
+from objectwise.checks import check_affinities, check_edges, check_threshold
 from objectwise.graph.axes import as_channels, as_steps
 from objectwise.graph.neighborhood import Offsets, offsets_array
 from objectwise.kernels.components import components_above
@@ -44,7 +44,7 @@ def components_from_affinities(
     """
     check_affinities(affinities)
     table = offsets_array(offsets)
-    check_graph(len(affinities), affinities.shape[1:], table)
+    check_edges(affinities, table)
     value = affinities.dtype.type(check_threshold(threshold, affinities.dtype))
     labels: NDArray[np.int64] = components_above(as_channels(affinities), as_steps(table), value)
     return labels.reshape(affinities.shape[1:])

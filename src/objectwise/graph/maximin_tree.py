@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.checks import check_affinities, check_graph, check_labels, check_number, check_pairs
+from objectwise.checks import check_affinities, check_edges, check_labels, check_number, check_pairs
 from objectwise.errors import ArgumentError, DtypeError, ShapeError
 from objectwise.graph.axes import as_channels, as_steps
 from objectwise.graph.neighborhood import Offsets, offsets_array
@@ -293,7 +293,7 @@ def maximin_tree(affinities: NDArray[Any], offsets: Offsets) -> MaximinTree:
     check_affinities(affinities)
     table = offsets_array(offsets)
     shape = affinities.shape[1:]
-    check_graph(len(affinities), shape, table)
+    check_edges(affinities, table)
     n_voxels, most = int(np.prod(shape)), most_voxels(len(table))
     if n_voxels > most:
         raise ArgumentError(

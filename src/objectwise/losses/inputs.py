@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,9 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectwise.checks import check_bool, check_finite, check_graph, first_position
-from objectwise.errors import ArgumentError, DeviceError, DtypeError, ShapeError
-from objectwise.graph import Offsets, offsets_array
+from objectwise.errors import ArgumentError, DtypeError
 
 REDUCTIONS = ("mean", "sum", "none")
 SCALAR_REDUCTIONS = ("mean", "sum")
@@ -43,20 +42,34 @@ def check_host_tensor(value: object, *, name: str) -> None:
     """Require a dense tensor that NumPy can look at."""
     check_tensor(value, name=name)
     assert isinstance(value, Tensor)
-    try:
-        value.untyped_storage()
-    except NotImplementedError as error:  # PyTorch's own for a tensor that wraps another
+    if not is_plain(value):
         raise DtypeError(
             f"`{name}` must be a tensor with values of its own, got one inside torch.func (grad, vmap, jvp); "
             "this loss looks at values to find its structure: use torch.autograd.grad"
-        ) from error
+        )
+
+
+def is_plain(tensor: Tensor) -> bool:
+    """Say whether a tensor has values of its own; those of torch.func's transforms wrap another."""
+    try:
+        tensor.untyped_storage()
+    except NotImplementedError:
+        return False
+    return True
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]  # it looks at values
-def check_finite_tensor(values: Tensor, *, name: str, counts: Tensor | None = None, first: int = 0) -> bool:
+def check_finite_tensor(
+    values: Tensor,
+    *,
+    name: str,
+    counts: Tensor | Callable[[], Tensor] | None = None,
+    first: int = 0,
+) -> bool:
     """Require finite values in the channels from the `first` on, at least where `counts` is true.
 
-    `values` are (n, c, ...) if there is a first channel, `counts` a mask that broadcasts to the channels.
+    `values` are (n, c, ...) if there is a first channel, `counts` a mask that broadcasts to the channels, or
+    a function that makes it.
     Return whether all are finite, whether they count or not. It costs one sum, for which a GPU waits; a mask
     is made only where the sum is not finite.
     """
@@ -64,7 +77,7 @@ def check_finite_tensor(values: Tensor, *, name: str, counts: Tensor | None = No
     if is_true(values.sum(dtype=wide_dtype(values)).isfinite()):
         return True
     bad = ~values.isfinite()
-    wrong = bad if counts is None else bad & counts
+    wrong = bad if counts is None else bad & (counts() if callable(counts) else counts)
     if is_true(wrong.any()):
         place = [int(i) for i in wrong.nonzero()[0]]
         value = values[tuple(place)].item()
@@ -72,6 +85,29 @@ def check_finite_tensor(values: Tensor, *, name: str, counts: Tensor | None = No
             place[1] += first
         raise ArgumentError(f"`{name}` must be finite, got {value} at {tuple(place)}")
     return not is_true(bad.any())
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # it looks at values
+def warn_of_sigmoid(logits: Tensor, *, advice: str) -> bool:
+    """Warn where all logits lie in 0..1, as after a sigmoid; return whether the question is settled.
+
+    It is where they were seen to be logits, and after the warning: a module need not ask again. Zeros alone
+    say nothing: they come from a last layer that begins with zeros, and from no sigmoid.
+    """
+    values = logits.detach()
+    lowest = highest = values
+    for part in (values[0, 0, 0], values):  # logits mostly show in the first row or section
+        lowest, highest = torch.aminmax(part)
+        if is_true((lowest < 0) | (highest > 1)):
+            return True
+    if not is_true((lowest >= 0) & (highest > 0)):  # zeros, or NaN
+        return False
+    warnings.warn(
+        "`prediction` must be logits, got values that all lie in 0..1, as after a sigmoid, of which the loss "
+        f"takes the sigmoid once more; {advice}",
+        stacklevel=3,  # of the caller of this wrap
+    )
+    return True
 
 
 def is_true(flag: Tensor) -> bool:
@@ -89,6 +125,18 @@ def on_plain(work: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
     with _no_vmap():
         result: Tensor = _OnPlain.apply(work, *tensors)  # type: ignore[no-untyped-call]
     return result
+
+
+def seen(tensor: Tensor) -> NDArray[Any]:
+    """Return values on the host, as `on_plain` shows them."""
+    values: list[NDArray[Any]] = []
+
+    def look(plain: Tensor) -> Tensor:
+        values.append(on_host(plain))
+        return plain.new_empty(0)
+
+    on_plain(look, tensor.detach())
+    return values[0]
 
 
 @contextmanager
@@ -119,77 +167,9 @@ class _OnPlain(torch.autograd.Function):
         return (None,) * len(ctx.needs_input_grad)
 
 
-def check_edge_prediction(prediction: Tensor, labels: Tensor, offsets: Offsets) -> None:
-    """Require (n, k, *spatial) floats and (n, *spatial) integer labels on one device, and k offsets."""
-    check_tensor(prediction, name="prediction")
-    check_tensor(labels, name="labels")
-    if prediction.dtype not in FLOATS:
-        raise DtypeError(f"`prediction` must be floating point, got {prediction.dtype}")
-    if labels.dtype not in INTEGERS:
-        raise DtypeError(f"`labels` must hold integer ids (0 = background), got {labels.dtype}")
-    if prediction.ndim not in (4, 5) or 0 in prediction.shape:
-        raise ShapeError(
-            "`prediction` must have shape (n, k, y, x) or (n, k, z, y, x) and not be empty, "
-            f"got {tuple(prediction.shape)}"
-        )
-    expected = (prediction.shape[0], *prediction.shape[2:])
-    if tuple(labels.shape) != expected:
-        raise ShapeError(
-            f"`labels` must have the batch and spatial shape of `prediction` {expected}, "
-            f"got {tuple(labels.shape)}"
-        )
-    if labels.device != prediction.device:
-        raise DeviceError(
-            f"`labels` must be on the device of `prediction` ({prediction.device}), got {labels.device}"
-        )
-    check_graph(prediction.shape[1], prediction.shape[2:], offsets_array(offsets), name="prediction")
-
-
-def check_like(mask: Tensor, shape: tuple[int, ...], device: torch.device, *, name: str) -> None:
-    """Require a bool tensor of a shape, on a device."""
-    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
-        came = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
-        raise DtypeError(f"`{name}` must be a bool tensor, got {came}")
-    check_tensor(mask, name=name)
-    if tuple(mask.shape) != shape:
-        raise ShapeError(f"`{name}` must have shape {shape}, got {tuple(mask.shape)}")
-    if mask.device != device:
-        raise DeviceError(f"`{name}` must be on the device of `prediction` ({device}), got {mask.device}")
-
-
-def check_masks(
-    prediction: Tensor, labels: Tensor, *, edge_mask: Tensor | None, unlabelled: Tensor | None
-) -> None:
-    """Require a mask, where there is one, of the edges of `prediction` and of the voxels of `labels`."""
-    if edge_mask is not None:
-        check_like(edge_mask, tuple(prediction.shape), prediction.device, name="edge_mask")
-    if unlabelled is not None:
-        check_like(unlabelled, tuple(labels.shape), prediction.device, name="unlabelled")
-
-
 def wide_dtype(prediction: Tensor) -> torch.dtype:
     """Return the dtype of a loss: float64 for float64, float32 for everything else."""
     return torch.float64 if prediction.dtype == torch.float64 else torch.float32
-
-
-def values_of(prediction: Tensor, *, from_logits: bool) -> NDArray[Any]:
-    """Return the widened values of a prediction, which must be finite, and in 0..1 if they are no logits."""
-    check_bool(from_logits, name="from_logits")
-    values = on_host(prediction.to(wide_dtype(prediction)))
-    check_finite(values, name="prediction")
-    if not from_logits:
-        check_range(values)
-    return values
-
-
-def check_range(values: NDArray[Any]) -> None:
-    """Require affinities, not logits."""
-    outside = (values < 0) | (values > 1)
-    if outside.any():
-        first = first_position(outside)
-        raise ArgumentError(
-            f"`prediction` must be in 0..1, got {values[first]} at {first}; pass from_logits=True for logits"
-        )
 
 
 def on_host(tensor: Tensor) -> NDArray[Any]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from objectwise.checks import (
     check_affinities,
     check_bool,
-    check_graph,
+    check_edges,
     check_labels,
     check_mask,
     check_unlabelled,
@@ -109,7 +109,7 @@ def malis_pair_counts(
             f"`labels` must have the spatial shape of `affinities` {affinities.shape[1:]}, got {labels.shape}"
         )
     table = offsets_array(offsets)
-    check_graph(len(affinities), labels.shape, table)
+    check_edges(affinities, table)
     if edge_mask is not None:
         check_mask(edge_mask, name="edge_mask", like=affinities, like_name="affinities")
     if unlabelled is not None:

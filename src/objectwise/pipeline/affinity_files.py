@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.checks import check_affinities, check_graph, check_offsets
+from objectwise.checks import check_affinities, check_edges, check_offsets
 from objectwise.data import volume_exists
 from objectwise.data.formats.common import Location, one_sentence, parse_location
 from objectwise.data.writing import claimed
@@ -60,7 +60,7 @@ def write_affinities(
 
     table = check_offsets(offsets, ndim=3)
     check_affinities(affinities)
-    check_graph(affinities.shape[0], affinities.shape[1:], table)
+    check_edges(affinities, table)
     place = _hdf5_place(location)
     if volume_exists(str(place)) and not overwrite:
         raise VolumeError(f"`{location}` must not exist yet, got a data set; overwrite=True replaces it")

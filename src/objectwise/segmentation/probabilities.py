@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.checks import check_affinities, check_graph, check_threshold, first_position
+from objectwise.checks import check_affinities, check_edges, check_threshold, edges_inside, first_position
 from objectwise.errors import ArgumentError
-from objectwise.graph import Offsets, known_edges, offsets_array
+from objectwise.graph import Offsets, offsets_array
 
 
 def check_probabilities(
@@ -18,10 +18,10 @@ def check_probabilities(
     """Require affinities in 0..1 of all edges inside the volume; return the table of their offsets."""
     check_affinities(affinities, name=name)
     table = offsets_array(offsets)
-    check_graph(len(affinities), affinities.shape[1:], table, name=name)
+    check_edges(affinities, table, name=name)
     if affinities.min() >= 0 and affinities.max() <= 1:
         return table
-    outside = known_edges(affinities.shape[1:], table) & ~((affinities >= 0) & (affinities <= 1))
+    outside = edges_inside((affinities < 0) | (affinities > 1), table)
     if outside.any():
         first = first_position(outside)
         raise ArgumentError(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.checks import check_affinities, check_mask
+from objectwise.checks import check_affinities, check_edges, check_mask
 from objectwise.graph import Offsets, affinities_from_labels, offsets_array
 from objectwise.graph.axes import as_channels, as_steps, as_volume
 from objectwise.kernels.watershed import flood
@@ -78,6 +78,7 @@ def seeded_watershed(
     """
     check_affinities(affinities)
     table = offsets_array(offsets)
+    check_edges(affinities, table)
     spatial = affinities.shape[1:]
     if mask is None:
         mask = np.ones(spatial, np.bool_)

@@ -153,6 +153,7 @@ def test_loss_works_on_volumes():
 
 def test_module_equals_function_and_shows_its_options():
     prediction, labels = example(7)
+    prediction = torch.logit(prediction)
     for options in ({"constrained": False}, {"edge_loss": "squared_hinge", "margin": 0.1}, {}):
         module = MalisLoss(OFFSETS, **options)
         expected = malis_loss(prediction, labels, OFFSETS, **options)
@@ -171,6 +172,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:`prediction` must be logits")
 @pytest.mark.parametrize("name", OPTIONS)
 def test_each_option_alone_changes_the_loss(name):
     prediction, labels = example(8, shape=(9, 9), batch=2)
@@ -345,8 +347,8 @@ def test_bad_options_are_named(options, error, message):
 
 def test_logits_taken_for_probabilities_are_named():
     prediction, labels = torch.zeros(1, 2, 3, 3), torch.ones(1, 3, 3, dtype=torch.int64)
-    prediction[0, 1, 0, 0] = 2.5
-    message = r"`prediction` must be in 0..1, got 2.5 at \(0, 1, 0, 0\); pass from_logits"
+    prediction[0, 1, 0, 1] = 2.5
+    message = r"`prediction` must be in 0..1, got 2.5 at \(0, 1, 0, 1\); pass from_logits"
     with pytest.raises(ArgumentError, match=message):
         loss_of(prediction, labels)
 
@@ -373,7 +375,7 @@ def test_training_by_the_loss_alone_separates_two_objects():
         (torch.ones(0, 2, 3, 3), torch.ones(0, 3, 3).long(), ShapeError, "not be empty"),
         (torch.ones(1, 2, 3, 3), torch.ones(1, 1, 3, 3).long(), ShapeError, r"`labels` must have the batch and spatial shape"),
         (torch.ones(1, 3, 3, 3), torch.ones(1, 3, 3).long(), ShapeError, r"one row per channel of `prediction` \(3\), got 2"),
-        (torch.full((1, 2, 3, 3), torch.nan), torch.ones(1, 3, 3).long(), ArgumentError, r"`prediction` must be finite, got nan at \(0, 0, 0, 0\)"),
+        (torch.full((1, 2, 3, 3), torch.nan), torch.ones(1, 3, 3).long(), ArgumentError, r"`prediction` must be finite, got nan at \(0, 0, 1, 0\)"),
         (np.ones((1, 2, 3, 3)), torch.ones(1, 3, 3).long(), DtypeError, "`prediction` must be a torch.Tensor, got ndarray"),
         (torch.ones(1, 2, 1, 3), torch.ones(1, 1, 3).long(), ArgumentError, "`offsets` must be shorter than the volume"),
         (torch.ones(1, 2, 3, 3), -torch.ones(1, 3, 3).long(), ArgumentError, "`labels` must not be negative"),

@@ -254,6 +254,7 @@ def test_loss_works_on_volumes():
     assert prediction.grad.any()
 
 
+@pytest.mark.filterwarnings("ignore:`prediction` must be logits")
 @pytest.mark.parametrize(
     "options",
     [
@@ -291,6 +292,7 @@ def test_samples_without_reduction_average_to_the_mean():
 
 def test_the_module_shows_its_options_draws_its_pairs_and_can_be_copied():
     prediction, labels = example(12)
+    prediction = torch.logit(prediction)
     module = MaximinPairLoss(OFFSETS, n_pairs=5)
     assert "n_pairs=5, same_fraction=0.5" in repr(module)
     assert module.pairs(prediction, labels).edges.shape == (1, 5)
@@ -346,7 +348,7 @@ def test_bad_options_are_named_by_function_and_module(options, error, message):
     [
         (torch.ones(1, 2, 3, 3), torch.ones(1, 3, 3), DtypeError, "`labels` must hold integer ids"),
         (torch.ones(1, 2, 3, 3), torch.ones(1, 1, 3, 3).long(), ShapeError, "`labels` must have the batch and spatial shape"),
-        (torch.full((1, 2, 3, 3), torch.inf), torch.ones(1, 3, 3).long(), ArgumentError, r"`prediction` must be finite, got inf at \(0, 0, 0, 0\)"),
+        (torch.full((1, 2, 3, 3), torch.inf), torch.ones(1, 3, 3).long(), ArgumentError, r"`prediction` must be finite, got inf at \(0, 0, 1, 0\)"),
         (torch.full((1, 2, 3, 3), 2.0), torch.ones(1, 3, 3).long(), ArgumentError, "`prediction` must be in 0..1, got 2.0"),
         (torch.ones(1, 2, 3, 3), -torch.ones(1, 3, 3).long(), ArgumentError, "`labels` must not be negative"),
     ],

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from objectwise.graph import Neighborhood, Offsets
-from objectwise.losses.edges.batch import EdgeBatch
+from objectwise.losses.edges.batch import EdgeBatch, reduced
 from objectwise.losses.edges.gather import values_of_edges
 from objectwise.losses.edges.malis_weights import MalisWeights, malis_edges, malis_weights
-from objectwise.losses.edges.options import MalisOptions, shown
+from objectwise.losses.edges.options import SIGMOID_ADVICE, MalisOptions, shown
+from objectwise.losses.inputs import warn_of_sigmoid
 
 
 def malis_loss(
@@ -41,7 +42,8 @@ def malis_loss(
         0 is background.
     offsets : Neighborhood or (k, ndim) int, voxels
     from_logits : bool
-        The forest is built on the logits themselves, so predictions that saturate at 1.0 keep their order.
+        The forest is built on the logits themselves, so predictions that saturate at 1.0 keep their order. A
+        warning says if all logits lie in 0..1, as after a sigmoid.
     constrained, edge_mask, unlabelled
         As in `objectwise.maps.malis_pair_counts`, with a batch axis in front: edge_mask (n, k, *spatial) bool
         is False where the truth of an edge is unknown, unlabelled (n, *spatial) bool is True outside all
@@ -59,7 +61,8 @@ def malis_loss(
     offset_weights : (k,) float, optional
         Weight of each channel, not negative; 1 by default. It multiplies the normalised counts.
     reduction : "mean", "sum" or "none"
-        Over the samples of the batch; "none" returns one number per sample.
+        Over the samples of the batch; "none" returns one number per sample. A sample of which no edge is
+        known is as if it were not in the batch: it costs 0, and does not count in the mean.
 
     Returns
     -------
@@ -96,6 +99,8 @@ def malis_loss(
         reduction=reduction,
     )
     loss: Tensor = _loss_of(prediction, labels, offsets, options, edge_mask=edge_mask, unlabelled=unlabelled)
+    if from_logits:
+        warn_of_sigmoid(prediction, advice=SIGMOID_ADVICE)
     return loss
 
 
@@ -119,7 +124,7 @@ def _loss_of(
         unlabelled=unlabelled,
     )
     of_channels = options.channel_weights(prediction.shape[1])
-    edges, weights, sizes = malis_edges(batch, options, prediction.device)
+    edges, weights, sizes, is_known = malis_edges(batch, options, prediction.device)
     if of_channels is not None:
         channels = edges // prediction[0, 0].numel() % prediction.shape[1]
         weights = weights * of_channels.to(weights)[channels]
@@ -137,9 +142,7 @@ def _loss_of(
         ):
             costs = its_weights * options.cost(one, target=target, from_logits=options.from_logits)
             samples = samples + share * torch.stack([part.sum() for part in torch.split(costs, size)])
-    if options.reduction == "none":
-        return samples
-    return samples.mean() if options.reduction == "mean" else samples.sum()
+    return reduced(samples, is_known, options.reduction)
 
 
 class MalisLoss(nn.Module):
@@ -183,6 +186,7 @@ class MalisLoss(nn.Module):
             reduction=reduction,
         )
         self.options.channel_weights(len(self.neighborhood))
+        self._takes_logits = False  # not seen yet
 
     def forward(
         self,
@@ -196,6 +200,8 @@ class MalisLoss(nn.Module):
         loss: Tensor = _loss_of(
             prediction, labels, self.neighborhood, self.options, edge_mask=edge_mask, unlabelled=unlabelled
         )
+        if self.options.from_logits and not self._takes_logits:
+            self._takes_logits = warn_of_sigmoid(prediction, advice=SIGMOID_ADVICE)
         return loss
 
     def weights(

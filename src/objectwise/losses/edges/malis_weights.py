@@ -39,6 +39,8 @@ class MalisEdges(NamedTuple):
     """(m,) float"""
     sizes: tuple[list[int], list[int]]
     """How many edges each sample has in each pass."""
+    is_known: list[bool]
+    """Whether the truth of any edge is known, sample by sample."""
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]  # Numba: a compiled model calls it as it is
@@ -103,6 +105,11 @@ def malis_edges(batch: EdgeBatch, options: MalisOptions, device: torch.device) -
         on_device(torch.from_numpy(edges), device),
         on_device(torch.from_numpy(weights), device),
         (sizes[0], sizes[1]),
+        # An edge that decides a pair is known.
+        [
+            positive + negative > 0 or batch.knows(i)
+            for i, (positive, negative) in enumerate(zip(*sizes, strict=True))
+        ],
     )
 
 

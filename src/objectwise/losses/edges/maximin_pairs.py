@@ -6,10 +6,16 @@ import torch
 from torch import Generator, Tensor, nn
 
 from objectwise.graph import Neighborhood, Offsets
-from objectwise.losses.edges.batch import EdgeBatch
-from objectwise.losses.edges.options import DEFAULT_PAIRS, DEFAULT_SAME_FRACTION, PairOptions, shown
+from objectwise.losses.edges.batch import EdgeBatch, reduced
+from objectwise.losses.edges.options import (
+    DEFAULT_PAIRS,
+    DEFAULT_SAME_FRACTION,
+    SIGMOID_ADVICE,
+    PairOptions,
+    shown,
+)
 from objectwise.losses.edges.pair_sampling import PairSample, check_generator, draw_pairs, sample_pairs
-from objectwise.losses.inputs import wide_dtype
+from objectwise.losses.inputs import warn_of_sigmoid, wide_dtype
 
 
 def maximin_pair_loss(
@@ -50,7 +56,8 @@ def maximin_pair_loss(
         the labels: a generator in the same state gives the same pairs, and `generator.get_state()` is all
         there is to save in order to continue.
     from_logits : bool
-        The forest is built on the logits themselves, so predictions that saturate at 1.0 keep their order.
+        The forest is built on the logits themselves, so predictions that saturate at 1.0 keep their order. A
+        warning says if all logits lie in 0..1, as after a sigmoid.
     edge_mask : (n, k, *spatial) bool, optional
         False where the truth of an edge is unknown. It keeps its prediction in the forest, and a pair that it
         decides costs 0.
@@ -61,7 +68,8 @@ def maximin_pair_loss(
     edge_loss, margin
         As in `malis_loss`.
     reduction : "mean", "sum" or "none"
-        Over the samples of the batch; "none" returns one number per sample.
+        Over the samples of the batch; "none" returns one number per sample. A sample of which no edge is
+        known is as if it were not in the batch: it costs 0, and does not count in the mean.
 
     Returns
     -------
@@ -111,6 +119,8 @@ def maximin_pair_loss(
     loss: Tensor = _loss_of(
         prediction, labels, offsets, options, generator=generator, edge_mask=edge_mask, unlabelled=unlabelled
     )
+    if from_logits:
+        warn_of_sigmoid(prediction, advice=SIGMOID_ADVICE)
     return loss
 
 
@@ -136,13 +146,13 @@ def _loss_of(
     )
     pairs = draw_pairs(batch, options, generator, prediction.device)
     with torch.autocast(prediction.device.type, enabled=False):
+        none = pairs.edges < 0
         edges = prediction.to(wide_dtype(prediction)).flatten(1).gather(1, pairs.edges.clamp_min(0))
+        edges = edges.masked_fill(none, 0.5)  # edge 0 may leave the volume, and anything may stand there
         high = options.cost(edges, target=1, from_logits=options.from_logits)
         low = options.cost(edges, target=0, from_logits=options.from_logits)
-        samples = torch.where(pairs.same, high, low).masked_fill(pairs.edges < 0, 0).mean(1)
-    if options.reduction == "none":
-        return samples
-    return samples.mean() if options.reduction == "mean" else samples.sum()
+        samples = torch.where(pairs.same, high, low).masked_fill(none, 0).mean(1)
+    return reduced(samples, [batch.knows(i) for i in range(len(batch))], options.reduction)
 
 
 class MaximinPairLoss(nn.Module):
@@ -184,6 +194,7 @@ class MaximinPairLoss(nn.Module):
             margin=margin,
             reduction=reduction,
         )
+        self._takes_logits = False  # not seen yet
 
     def forward(
         self,
@@ -203,6 +214,8 @@ class MaximinPairLoss(nn.Module):
             edge_mask=edge_mask,
             unlabelled=unlabelled,
         )
+        if self.options.from_logits and not self._takes_logits:
+            self._takes_logits = warn_of_sigmoid(prediction, advice=SIGMOID_ADVICE)
         return loss
 
     def pairs(

@@ -13,7 +13,7 @@ from objectwise.errors import DeviceError, DtypeError
 from objectwise.graph import Offsets, affinities_from_labels, maximin_tree
 from objectwise.losses.edges.batch import EdgeBatch
 from objectwise.losses.edges.options import DEFAULT_PAIRS, DEFAULT_SAME_FRACTION, PairOptions
-from objectwise.losses.inputs import on_device
+from objectwise.losses.inputs import on_device, seen
 from objectwise.threads import in_threads
 
 
@@ -196,4 +196,4 @@ def _numbers(stop: int, size: int, generator: Generator | None) -> NDArray[np.in
     """Draw integers from 0 to `stop`, excluded; none where that leaves nothing."""
     if stop == 0:
         return np.empty(0, np.int64)
-    return torch.randint(stop, (size,), generator=generator, dtype=torch.int64).numpy()
+    return seen(torch.randint(stop, (size,), generator=generator, dtype=torch.int64))
