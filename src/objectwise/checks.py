@@ -111,7 +111,7 @@ def voxels_inside(offset: Sequence[int]) -> tuple[slice, ...]:
     return tuple(slice(max(0, -step), -step if step > 0 else None) for step in offset)
 
 
-def check_unmasked(array: AnyArray, *, name: str) -> None:
+def check_unmasked(array: object, *, name: str) -> None:
     """Refuse masked arrays, whose masks NumPy's functions drop in silence."""
     if isinstance(array, np.ma.MaskedArray):
         raise DtypeError(

@@ -32,6 +32,7 @@ def test_a_masked_array_would_lose_its_mask_and_is_refused(make):
     ("make", "name"),
     [
         (lambda: maps.voronoi_regions(MASKED), "labels"),
+        (lambda: maps.class_weight_map(LABELS, 3, weights=np.ma.ones(3)), "weights"),
         (lambda: maps.connected_components(MASKED > 0), "mask"),
         (lambda: maps.overlap_table(LABELS, MASKED), "true_ids"),
         (lambda: dense_ids(MASKED), "ids"),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.checks import check_choice, check_positive
+from objectwise.checks import check_choice, check_positive, check_unmasked
 from objectwise.errors import ArgumentError, DtypeError, ShapeError
 from objectwise.maps.class_labels import ClassLabels, read_class_labels
 from objectwise.maps.distances import check_distances, distances_within, signed_distances
@@ -333,6 +333,7 @@ def _scaled(distances: Map, kind: str) -> Map:
 
 
 def _checked_weights(weights: Sequence[float], n_classes: int) -> NDArray[np.float64]:
+    check_unmasked(weights, name="weights")
     try:
         array = np.asarray(weights, np.float64)
     except (TypeError, ValueError) as error:
