@@ -80,4 +80,5 @@ ROWS = [
     Call("combined: all weights 0", lambda: CombinedLoss(BOTH, [0.0, 0.0]), "`weights` must"),
     Call("combined: a loss named keys", lambda: CombinedLoss({"keys": BOTH[0]}), "keys"),
     Call("schedule: no terms", lambda: Equal(0), "`n_terms` must be"),
+    Call("combined: weights are words", lambda: CombinedLoss(BOTH, ["1", "2"]), "`weights` must"),
 ]  # fmt: skip

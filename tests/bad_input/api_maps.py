@@ -49,4 +49,5 @@ ROWS = [
     Call("map data set: labels in no place", lambda: MapDataset([(IMAGE, IMAGE)], region_wise_map, labels=5)[0], "`labels` must"),
     Call("map data set: name of a key that is there", lambda: MapDataset([{"label": IMAGE}], region_wise_map, labels="label", name="label")[0], "`name` must"),
     Call("map data set: labels by a name in a tuple", lambda: MapDataset([(IMAGE, IMAGE)], region_wise_map, labels="label")[0], "`labels` must"),
+    Call("region-wise map: background is a word", lambda: region_wise_map(IMAGE, 3, include_background="no"), "`include_background` must be True or False, got 'no'"),
 ]  # fmt: skip

@@ -125,4 +125,5 @@ WRITES = [
     File("sections past the end", lambda folder: read_volume(cut(f"{folder}/v.tif", ".tif", 1), sections=(2, 9)), "`sections` must ascend [first, one past the last] within 0 to 4", ArgumentError),
     File("sections that descend", lambda folder: read_volume(cut(f"{folder}/v.tif", ".tif", 1), sections=(3, 2)), "`sections` must ascend", ArgumentError),
     File("sections of fractions", lambda folder: read_volume(cut(f"{folder}/v.tif", ".tif", 1), sections=(0.5, 2)), "`sections` must be two integers", ArgumentError),
+    File("writing masked voxels", lambda folder: write_volume(folder / "v.tif", np.ma.masked_equal(VOLUME, 1)), "mask", DtypeError),
 ]  # fmt: skip

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectwise.atomic import one_writer
+from objectwise.checks import check_unmasked
 from objectwise.data.formats import format_of
 from objectwise.data.formats.common import Format, Header, Location, one_sentence, parse_location
 from objectwise.data.volumes import checked_offset, checked_voxel_size
@@ -72,6 +73,7 @@ def write_volume(
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf" or array.dtype.itemsize > 8:
         what = f"dtype {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
         raise DtypeError(f"`array` must be a numpy array of integers or floats up to 64 bit, got {what}")
+    check_unmasked(array, name="array")
     if array.ndim not in (2, 3) or array.size == 0:
         raise ShapeError(f"`array` must have shape (z, y, x) or (y, x) and voxels, got {array.shape}")
     array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))

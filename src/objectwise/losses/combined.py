@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from objectwise.checks import check_whole_number
+from objectwise.checks import check_number, check_whole_number
 from objectwise.errors import ArgumentError
 from objectwise.losses.schedules import Constant, Equal
 
@@ -206,8 +206,11 @@ def _schedule(
     if callable(weights):
         return weights
     try:
-        return Constant(tuple(float(weight) for weight in weights))
-    except (TypeError, ValueError) as error:
+        numbers = tuple(weights)
+        for number in numbers:
+            check_number(number, name="weights")
+    except (TypeError, ArgumentError) as error:
         raise ArgumentError(
             f"`weights` must be a sequence of numbers or a schedule, got {weights!r}"
         ) from error
+    return Constant(tuple(float(number) for number in numbers))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.checks import check_choice, check_positive, check_unmasked
+from objectwise.checks import check_bool, check_choice, check_positive, check_unmasked
 from objectwise.errors import ArgumentError, DtypeError, ShapeError
 from objectwise.maps.class_labels import ClassLabels, read_class_labels
 from objectwise.maps.distances import check_distances, distances_within, signed_distances
@@ -276,6 +276,7 @@ def class_weight_map(
 
 
 def _first_channel(classes: ClassLabels, include_background: bool) -> int:
+    check_bool(include_background, name="include_background")
     if include_background:
         return 0
     if classes.n_classes == 1:
