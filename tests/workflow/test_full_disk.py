@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.disks import make_larger, small_disk
-from tests.workflow.test_kill_and_resume import finish, results, start
 from tests.workflow.tiny import write_tiny
+from tests.workflow.whole_runs import finish, results, start
 
 
 @pytest.mark.slow
@@ -20,7 +20,7 @@ def test_run_on_a_full_disk_goes_on_when_there_is_space(tmp_path: Path):
         for kilobytes, step in ((64, "train"), (200, "predict"), (600, "report")):
             make_larger(disk, kilobytes=kilobytes)
             process = start(config, disk / "run")
-            _, messages = process.communicate(timeout=120)
+            _, messages = process.communicate(timeout=300)
             assert process.returncode == 1, messages
             assert "No space left on device" in messages.splitlines()[-1]
             assert f"{step}: " in messages.splitlines()[-2]

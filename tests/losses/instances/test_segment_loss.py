@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from monai.losses import DiceLoss, TverskyLoss
 
 from objectwise.errors import ArgumentError
-from objectwise.losses import cell_sums as module
+from objectwise.losses.instances import cell_sums as module
 from objectwise.losses.instances.cell_sums import SLAB, cell_sums
 from objectwise.losses.instances.segment_loss import SegmentLoss, SegmentSums, empty_loss
 
