@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 
 from objectwise.data import read_volume, write_volume
 from objectwise.networks import AffinityUNet, save_network
@@ -91,6 +92,15 @@ def test_output_that_cannot_hold_the_result_is_refused_before_the_work(
         arguments = ["--affinities", affinities, "--threshold", 0.5, "--output", tmp_path / name]
         text = call("segment", *arguments, code=2)
         assert "`--output` must be a volume in HDF5, Zarr, TIFF or NIfTI to hold labels (z, y, x)" in text
+
+
+def test_warning_about_a_file_is_printed_once(tmp_path: Path):
+    labels = np.zeros((8, 4, 4), np.uint8)
+    labels[0] = 1
+    zarr.create_group(tmp_path / "t.zarr").create_array("labels", data=labels, chunks=(2, 2, 2))
+    place = tmp_path / "t.zarr:labels"
+    text = call("evaluate", "--truth", place, "--segmentation", place)
+    assert text.count(f"warning: `{place}` has chunks that are not stored") == 1
 
 
 def test_failure_on_files_promises_no_resuming(

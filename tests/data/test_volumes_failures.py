@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+import tifffile
 import zarr
 
 from objectwise.data import describe_volume, read_labels, read_volume, volume_exists, write_volume
-from objectwise.errors import ArgumentError, DtypeError, ObjectwiseWarning, ShapeError, VolumeError
+from objectwise.errors import (
+    ArgumentError,
+    DtypeError,
+    ObjectwiseWarning,
+    ShapeError,
+    VolumeError,
+    VolumeWriteError,
+)
 from tests.data.test_volumes import SINGLE, STACK, numbers
 
 
@@ -90,7 +100,6 @@ def test_sections_of_one_image_are_refused(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["v.h5:raw", "v.tif", "p.tif", "v.nii", "v.nii.gz", "v.png", "v.zarr"])
 def test_truncated_file_is_one_sentence_or_whole(name: str, tmp_path: Path) -> None:
-    import tifffile
 
     location = tmp_path / name
     array = np.random.default_rng(0).integers(0, 2**16, (5, 16, 17)).astype(np.uint16)
@@ -208,12 +217,64 @@ def test_folders_above_are_made(name: str, tmp_path: Path) -> None:
     assert read_volume(tmp_path / "new" / "deep" / name).array.shape == (2, 3, 4)
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs a user whom permissions bind")
-def test_file_without_permission_is_refused(tmp_path: Path) -> None:
-    write_volume(tmp_path / "v.tif", numbers((2, 3)))
-    (tmp_path / "v.tif").chmod(0)
-    with pytest.raises(VolumeError, match="permission is denied"):
-        read_volume(tmp_path / "v.tif")
+@pytest.fixture
+def strange_folder() -> Iterator[Path]:
+    """A folder, and in the test a user whom permissions bind."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, is_root = Path(name), os.geteuid() == 0
+        folder.chmod(0o755)
+        yield folder
+        if is_root:
+            os.seteuid(0)
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o755)
+
+
+def become_someone() -> None:
+    if os.geteuid() == 0:
+        os.seteuid(65534)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+@pytest.mark.parametrize("name", [*STACK, "v.png"])
+def test_volume_without_permission_is_refused(name: str, strange_folder: Path) -> None:
+    write_volume(strange_folder / name, numbers((2, 3, 4)) if name != "v.png" else numbers((3, 4)))
+    for path in strange_folder.iterdir():
+        path.chmod(0)
+    strange_folder.chmod(0o555)
+    become_someone()
+    for reader in (read_volume, describe_volume):
+        with pytest.raises(VolumeError, match=r"must be a readable .*permission is denied"):
+            reader(strange_folder / name)
+    new = strange_folder / f"new-{name}"
+    with pytest.raises(
+        VolumeWriteError, match="can be written, got a file or folder of which permission is denied"
+    ):
+        write_volume(new, numbers((2, 3, 4)) if name != "v.png" else numbers((3, 4)))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_volume_in_a_folder_that_may_not_be_entered_is_refused(strange_folder: Path) -> None:
+    write_volume(strange_folder / "locked" / "v.tif", numbers((2, 3)))
+    (strange_folder / "locked").chmod(0)
+    become_someone()
+    for doing in (read_volume, volume_exists, lambda place: write_volume(place, numbers((2, 3)))):
+        with pytest.raises(VolumeError, match="must be in a folder that may be entered"):
+            doing(strange_folder / "locked" / "v.tif")
+
+
+@pytest.mark.parametrize("suffix", [".h5:raw", ".tif", ".png", ".nii"])
+@pytest.mark.parametrize("name", ["v.h5:raw", "v.tif", "v.nii", "v.png"])
+def test_format_that_a_file_has_is_named(name: str, suffix: str, tmp_path: Path) -> None:
+    write_volume(tmp_path / name, numbers((3, 4)))
+    file = tmp_path / name.partition(":")[0]
+    if suffix.startswith(file.suffix):
+        return
+    file.rename(tmp_path / ("w" + suffix.partition(":")[0]))
+    kind = {".h5": "HDF5", ".tif": "TIFF", ".nii": "NIfTI", ".png": "PNG"}[file.suffix]
+    message = f"the file is of another format, {kind}: name it so|must be a PNG, got other bytes"
+    with pytest.raises(VolumeError, match=message):
+        read_volume(tmp_path / ("w" + suffix))
 
 
 @pytest.mark.parametrize("name", ["v.h5:raw", "v.zarr:raw"])

@@ -25,6 +25,12 @@ CONTAINERS = {".h5": "HDF5", ".hdf5": "HDF5", ".hdf": "HDF5", ".zarr": "Zarr"}
 FILES = {".tif": "TIFF", ".tiff": "TIFF", ".png": "PNG", ".nii": "NIfTI", ".nii.gz": "NIfTI"}
 KNOWN = "file.h5:path/in/file, .tif, .png, a folder of PNGs, .nii, .nii.gz or volume.zarr:path"
 
+_FIRST_BYTES = {
+    b"\x89HDF": "HDF5", b"\x89PNG": "PNG", b"\x1f\x8b": "gzip",
+    b"\x5c\x01\0\0": "NIfTI", b"\0\0\x01\x5c": "NIfTI",
+    b"II*\0": "TIFF", b"MM\0*": "TIFF", b"II+\0": "TIFF", b"MM\0+": "TIFF",
+}  # fmt: skip
+
 _IN_CONTAINER = re.compile(
     r"^(?P<path>.+?(?P<suffix>\.h5|\.hdf5|\.hdf|\.zarr))/?(:(?P<inner>.*))?$", re.IGNORECASE | re.DOTALL
 )
@@ -124,6 +130,10 @@ def _require_ordinary(text: str, path: Path) -> None:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         return
+    except PermissionError as error:
+        raise VolumeError(
+            f"`{text}` must be in a folder that may be entered, got one of which permission is denied"
+        ) from error
     except (OSError, ValueError) as error:  # a name too long, links in a circle; a NUL
         raise VolumeError(
             f"`{text}` must be a path, got {getattr(error, 'strerror', None) or error}"
@@ -154,15 +164,27 @@ def one_sentence(location: Location, doing: Literal["read", "look", "write"]) ->
             advice = "name fewer sections, or use a machine with more memory"
             raise kind(f"`{location}` must fit into memory, got {reason!r}; {advice}") from error
         if doing == "read":
-            rule, hint = (
-                f"a readable {location.format}",
-                "; the file is damaged, truncated or of another format",
-            )
+            rule, hint = f"a readable {location.format}", f"; the file is {_content(location)}"
         else:
             rule, hint = f"a place where a {location.format} can be written", ""
-        if isinstance(error, PermissionError):
-            hint = "; permission is denied"
+        if isinstance(error, PermissionError):  # libraries have longer words for it, and other ones
+            raise kind(
+                f"`{location}` must be {rule}, got a file or folder of which permission is denied"
+            ) from error
         raise kind(f"`{location}` must be {rule}, got {reason!r}{hint}") from error
+
+
+def _content(location: Location) -> str:
+    """Say what a file that cannot be read is, by its first bytes."""
+    try:
+        with location.path.open("rb") as file:
+            start = file.read(8)
+    except OSError:
+        start = b""
+    found = next((kind for first, kind in _FIRST_BYTES.items() if start.startswith(first)), location.format)
+    if found == location.format or (found == "gzip" and location.path.suffix == ".gz"):
+        return "damaged, truncated or of another format"
+    return f"of another format, {found}: name it so"
 
 
 @contextmanager
@@ -186,6 +208,7 @@ def require_file(location: Location) -> None:
         raise VolumeError(f"`{location}` must be a {location.format} file, got a folder")
     if not location.path.exists():
         raise VolumeError(f"`{location}` must exist, got no such file: {location.path}")
+    location.path.open("rb").close()  # some libraries take a lack of permission for a wrong format
 
 
 def listed(names: Sequence[str]) -> str:

@@ -130,6 +130,13 @@ def _header(location: Location, file: Any) -> Header:
             f"`{location}` must be one image or one stack of sections, got axes {axes} with shape {shape}; "
             "channels and times are no sections"
         )
+    sections = shape[0] if len(planes) == 3 else 1
+    stated = (file.imagej_metadata or {}).get("images", sections)
+    if stated > sections:  # those behind the only page are not there, which tifffile takes for one image
+        raise VolumeError(
+            f"`{location}` must be a whole TIFF, got {sections} of {stated} images; "
+            "the file is damaged or truncated"
+        )
     voxel_size, offset = _metadata(location, file, len(planes))
     alone = _is_plain(series) or len(series.pages) == shape[0]
     return Header(shape, np.dtype(series.dtype), voxel_size, offset, channels, depth=1 if alone else 0)

@@ -51,29 +51,43 @@ def opened(location: Location) -> Iterator[Opened]:
     first: Any = (0,) * image.leading
 
     def read(sections: Sections | None) -> AnyArray:
-        _warn_of_missing_chunks(location, array, image.leading, sections)
+        _check_chunks(location, array, image.leading, sections)
         return np.asarray(array[(*first, ...) if sections is None else (*first, slice(*sections))])
 
     yield Opened(header, read)
 
 
-def _warn_of_missing_chunks(
-    location: Location, array: zarr.Array[Any], axis: int, sections: Sections | None
-) -> None:
-    """Say it if chunks are not stored: they are read as the value that fills the array."""
+def _check_chunks(location: Location, array: zarr.Array[Any], axis: int, sections: Sections | None) -> None:
+    """Find chunks that are missing, which are read as a fill value, and what Zarr reads as other voxels."""
     sizes = array.shards or array.chunks
     chunks = [range(-(-length // size)) for length, size in zip(array.shape, sizes, strict=True)]
     if sections is not None:
         chunks[axis] = range(sections[0] // sizes[axis], -(-sections[1] // sizes[axis]))
     folder = _folders(location)[-1]
-    keys = (array.metadata.encode_chunk_key(place) for place in itertools.product(*chunks))
-    if not all((folder / key).exists() for key in keys):
+    in_blosc = not array.shards and any("Blosc" in type(codec).__name__ for codec in array.compressors[-1:])
+    is_missing = False
+    for place in itertools.product(*chunks):
+        key = array.metadata.encode_chunk_key(place)
+        try:
+            size = (folder / key).stat().st_size
+        except FileNotFoundError:
+            is_missing = True
+            continue
+        if size == 0 or (in_blosc and size < _blosc_size(folder / key)):
+            raise VolumeError(f"`{location}` must have whole chunks, got {key}, which is truncated")
+    if is_missing:
         warnings.warn(
             f"`{location}` has chunks that are not stored, as an incomplete copy would; "
             f"they are read as {array.fill_value}",
             ObjectwiseWarning,
             stacklevel=2,
         )
+
+
+def _blosc_size(chunk: Path) -> int:
+    """Return the size that Blosc states and does not check: it reads memory that is not the chunk's."""
+    with chunk.open("rb") as file:
+        return int.from_bytes(file.read(16)[12:], "little") or 16
 
 
 def _multiscale(location: Location, array: zarr.Array[Any]) -> Multiscale:
