@@ -242,14 +242,14 @@ def test_step_that_computes_something_else_now_is_outdated_with_those_after_it(
     [
         (
             "segmentation={threshold: 0.3}",
-            r"step 'segment' .* segmentation\.threshold changed from auto to 0\.3",
+            r"step 'segment' .* segmentation\.threshold changed from the default to 0\.3",
         ),
         (
             "evaluation.protocol=distinct_pairs",
             r"step 'segment' .* evaluation\.protocol changed from cremi to",
         ),
         ("segmentation.candidates=[0.3, 0.5, 0.8]", r"segmentation\.candidates\.2 changed from 0\.7 to 0\.8"),
-        ("prediction.overlap=0.5", r"step 'predict' .* prediction\.overlap changed from 0\.25 to 0\.5"),
+        ("prediction.overlap=0.5", r"step 'predict' .* prediction\.overlap changed from the default to 0\.5"),
         ("training.devices=2", r"step 'train' .* training\.devices changed from 1 to 2"),
     ],
 )

@@ -37,6 +37,9 @@ Record = Mapping[str, Any]
 """What a step was begun or completed for, as its folder keeps it in JSON; empty where it keeps nothing."""
 
 
+DEFAULT = "the default"
+
+
 class Needs(NamedTuple):
     """What a step depends on.
 
@@ -383,10 +386,10 @@ def as_json(content: Any) -> Any:
 
 
 def value_at(tree: Any, key: str) -> Any:
-    """Return what stands at a dotted path, or 'nothing'."""
+    """Return what stands at a dotted path; settings leave out keys at their default."""
     for part in key.split("."):
         if isinstance(tree, list) and part.isdecimal() and int(part) < len(tree):
             tree = tree[int(part)]
         else:
-            tree = tree.get(part, "nothing") if isinstance(tree, dict) else "nothing"
+            tree = tree.get(part, DEFAULT) if isinstance(tree, dict) else DEFAULT
     return tree
