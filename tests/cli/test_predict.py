@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ def raw(tmp_path: Path) -> Path:
     return tmp_path / "raw.tif"
 
 
-def predict(network: Path, raw: Path, *more: object, code: int = 0) -> str:
+def predict(network: Path, raw: Path | str, *more: object, code: int = 0) -> str:
     """Return what `objectwise predict` said to stderr."""
     place = network.parent / "a.h5"
     arguments = ["predict", "--network", network, "--raw", raw, "--output", place, *more]
@@ -91,6 +92,29 @@ def test_volume_far_from_the_training_is_warned_of_in_a_line(tmp_path: Path, net
     said = predict(network, tmp_path / "far.tif")
     assert (
         f"warning: the network has not learnt from volumes like {tmp_path / 'far.tif'}: 100% of its" in said
+    )
+
+
+def test_window_that_cannot_fit_is_refused_before_anything_is_read(tmp_path: Path, network: Path, raw: Path):
+    said = predict(network, raw, "--window-shape", "100000,100000,100000", "--accelerator", "cpu", code=2)
+    assert said.startswith("error: the prediction must fit into the memory of the device (cpu, ")
+    said = predict(network, raw, "--batch-size", 10**9, "--accelerator", "cpu", code=2)
+    assert "take a smaller window or batch" in said
+    assert not (tmp_path / "a.h5").exists()
+
+
+def test_voxels_of_another_size_than_those_of_the_training_are_warned_of(tmp_path: Path, network: Path):
+    model = load_network(network)
+    model.record = dataclasses.replace(model.record, voxel_size=(40.0, 4.0, 4.0))
+    save_network(network, model)
+    place = f"{tmp_path}/raw.h5:raw"
+    write_volume(
+        place, np.zeros((8, 16, 16), np.uint8) + np.arange(16, dtype=np.uint8) * 16, voxel_size=(40, 4, 8)
+    )
+    said = predict(network, place, "--dry-run")
+    assert said == (
+        "warning: voxel size differs from that of the training: (40, 4, 8) against (40, 4, 4), "
+        "a factor of 2 along x\n"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,6 +30,7 @@ from objectwise.errors import ArgumentError, ObjectwiseWarning
 
 if TYPE_CHECKING:
     from objectwise.config import RunConfig
+    from objectwise.data import VolumeInfo
     from objectwise.graph import Neighborhood
     from objectwise.networks import AffinityUNet
 
@@ -161,7 +163,7 @@ def _predict_file(
     from objectwise.networks import load_network
     from objectwise.pipeline import describe_stack, predict_affinities, read_raw_stack, write_affinities
     from objectwise.pipeline.affinity_files import DEFAULT_DATASET
-    from objectwise.pipeline.predict import check_windows, find_device, normalisation_of
+    from objectwise.pipeline.predict import check_windows, normalisation_of
 
     place = in_container(output, DEFAULT_DATASET)
     require_format(place, ("HDF5",), what="affinities (k, z, y, x)", example=f"out.h5:{DEFAULT_DATASET}")
@@ -173,7 +175,8 @@ def _predict_file(
     window = _window(model, run_config, window_shape)
     info = describe_stack(raw, sections)
     check_windows(info.shape, window, overlap=options["overlap"], batch_size=options["batch_size"])
-    find_device(options["accelerator"])
+    _require_memory(model, info, window, options)
+    _compare_voxel_sizes(model, info.voxel_size)
     if not dry_run:
         volume = read_raw_stack(raw, sections)
         with TerminalReporter() as reporter:
@@ -197,6 +200,41 @@ def _predict_file(
         "affinities": place,
     }
     print(as_json(outcome) if json else f"{'would write' if dry_run else 'affinities:'} {place}")
+
+
+def _require_memory(
+    model: AffinityUNet, info: VolumeInfo, window: tuple[int, ...], options: dict[str, Any]
+) -> None:
+    """Refuse what cannot fit, before anything is read."""
+    import numpy as np
+
+    from objectwise.pipeline.memory import estimate_prediction_memory, require_prediction_memory
+    from objectwise.pipeline.predict import find_device
+
+    device = find_device(options["accelerator"]).type
+    needed = estimate_prediction_memory(
+        model,
+        info.shape,
+        itemsize=np.dtype(info.dtype).itemsize,
+        channels=model.architecture["out_channels"],
+        window_shape=window,
+        batch_size=options["batch_size"],
+        device=device,
+    )
+    require_prediction_memory(needed, device, what="the prediction")
+
+
+def _compare_voxel_sizes(model: AffinityUNet, voxel_size: Sequence[float]) -> None:
+    """Warn of a volume whose voxels are not of the size that the network has learnt objects in."""
+    from objectwise.workflow.voxel_sizes import voxel_size_warning
+
+    if model.record is None:
+        return
+    axes = slice(-model.dimensions, None)
+    known = model.record.voxel_size[axes]
+    sentence = voxel_size_warning(voxel_size[axes], known, of="the training", allowed=True)
+    if sentence is not None:
+        warnings.warn(sentence, ObjectwiseWarning, stacklevel=2)
 
 
 def _run_of(network: Path) -> RunConfig | None:

@@ -87,7 +87,11 @@ def train(
     network.record = NetworkRecord(
         offsets=config.neighborhood.offsets,
         window_shape=config.prediction.window_shape or settings.patch_shape,
-        voxel_size=volumes[0].voxel_size,
+        # All ones stand for a size that was not stated.
+        voxel_size=next(
+            (volume.voxel_size for volume in volumes if any(size != 1 for size in volume.voxel_size)),
+            (1.0, 1.0, 1.0),
+        ),
         normalisation=sampler.normalisation.as_plain(),
     )
     run = describe_run(config) if run is None else run

@@ -9,6 +9,7 @@ from pathlib import Path
 from objectwise.pipeline import predict_affinities, write_affinities
 from objectwise.workflow.engine import Needs, Record, Step, StepKind
 from objectwise.workflow.job import Job
+from objectwise.workflow.memory import check_prediction_memory
 from objectwise.workflow.preflight import Problems, check_accelerator, check_network_shape, check_raw_of
 from objectwise.workflow.voxel_sizes import check_voxel_sizes
 
@@ -37,6 +38,7 @@ def check(job: Job, problems: Problems) -> None:
     with problems.at("network"):
         check_network_shape(job.config, job.window_shape, name="prediction.window_shape")
     check_accelerator(job.config, problems)
+    check_prediction_memory(job, problems)
 
 
 def do(job: Job, step: Step) -> None:

@@ -11,6 +11,7 @@ from objectwise.errors import DeviceError
 from objectwise.workflow.engine import Needs, Record, Step, StepKind
 from objectwise.workflow.inputs import Input
 from objectwise.workflow.job import Job
+from objectwise.workflow.memory import check_training_memory
 from objectwise.workflow.preflight import (
     Problems,
     check_labels_of,
@@ -82,6 +83,7 @@ def check(job: Job, problems: Problems) -> None:
     with problems.at("offsets"):
         check_offsets_fit(config.training.patch_shape, config.neighborhood.array)
     check_training_device(config, problems)
+    check_training_memory(job, problems)
     if config.training.initial_weights is not None:
         from objectwise.networks import load_network
         from objectwise.networks.storage import check_same_architecture
