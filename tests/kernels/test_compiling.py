@@ -87,6 +87,13 @@ def test_processes_that_compile_at_once_share_what_they_keep(package: Path):
     assert kept(package) == before
 
 
+def test_every_loop_is_compiled_in_one_way():
+    kernels = Path(objectwise.__file__).parent / "kernels"
+    others = [path for path in kernels.glob("*.py") if path.name != "compiling.py"]
+    assert others
+    assert not [path.name for path in others if "jit" in path.read_text()]
+
+
 def test_what_is_saved_is_loaded_under_its_key_only(tmp_path: Path):
     cache = _Files(str(tmp_path), "module.function-1.py311")
     cache.save(("int64", "cpu"), b"code")
