@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from objectwise.kernels.edge_order import KEY_BITS, order_keys, sort_by_key
+from objectwise.kernels.edge_order import KEY_BITS, order_keys, sort_by_key, strongest_first
 
 EXTREMES = {
     dtype: [0.0, -0.0, 1.0, float(np.nextafter(dtype(1), dtype(0))), *(s * float(v) for s in (1, -1) for v in (
@@ -62,3 +64,18 @@ def test_sort_of_many_words_that_share_a_digit(shared):
     upper = rng.integers(0, 2**32, 5000, np.uint64) & ~np.uint64(2047 << shared) | np.uint64(5 << shared)
     words = (upper << np.uint64(KEY_BITS)) | np.arange(5000, dtype=np.uint64)
     np.testing.assert_array_equal(sort_by_key(words.copy()), words[np.argsort(upper, kind="stable")])
+
+
+@pytest.mark.parametrize("most_packed", [0, 2**KEY_BITS])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@given(data=st.data())
+def test_places_are_sorted_alike_whether_they_fit_beside_a_key_or_not(dtype, most_packed, data):
+    strengths = data.draw(values(dtype))
+    expected = sorted(range(strengths.size), key=lambda i: -strengths[i])
+    assert strongest_first(strengths, most_packed).tolist() == expected
+
+
+def test_a_place_beyond_32_bits_would_change_the_key_beside_it():
+    # Why `strongest_first` stops packing there.
+    assert (np.uint64(4) << np.uint64(KEY_BITS)) | np.uint64(2**KEY_BITS + 7) == (5 << KEY_BITS) | 7
+    assert inspect.signature(strongest_first).parameters["most_packed"].default == 2**KEY_BITS

@@ -42,6 +42,20 @@ def _keys_of_bits(bits: NDArray[np.int32], keys: NDArray[np.uint32]) -> None:
         keys[i] = np.uint32(value) if value < 0 else np.uint32(largest - value)
 
 
+def strongest_first(strengths: NDArray[Any], most_packed: int = 2**KEY_BITS) -> NDArray[np.int64]:
+    """Return the places of finite values in the order of edges; equal ones in that of their places.
+
+    Above `most_packed` a place would run into the key of its word: a full sort takes several times as long.
+    """
+    if strengths.size > most_packed:
+        return np.argsort(-strengths, kind="stable")
+    words = order_keys(strengths).astype(np.uint64) << np.uint64(KEY_BITS)
+    words |= np.arange(strengths.size, dtype=np.uint64)
+    order = sort_by_key(words)
+    order &= np.uint64(2**KEY_BITS - 1)
+    return order.view(np.int64)
+
+
 def sort_by_key(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Sort words by their upper 32 bits, stable; `words` serves as scratch."""
     # Made here and not in the kernel: NumPy asks the system for huge pages, Numba does not.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectwise.kernels.compiling import compiled
-from objectwise.kernels.edge_order import KEY_BITS, order_keys, sort_by_key
+from objectwise.kernels.edge_order import strongest_first
 from objectwise.kernels.edges import first_inside, stop_inside, voxel_steps
 from objectwise.kernels.union_find import find, join, singletons
 
@@ -22,11 +22,9 @@ def flood(
     """
     shape = (seeds.shape[0], seeds.shape[1], seeds.shape[2])
     strengths, edges = _open_edges(affinities, offsets, seeds, mask)
-    words = (order_keys(strengths).astype(np.uint64) << np.uint64(KEY_BITS)) | np.arange(
-        edges.size, dtype=np.uint64
+    return _grow(edges[strongest_first(strengths)], voxel_steps(shape, offsets), seeds.reshape(-1)).reshape(
+        shape
     )
-    edges = edges[sort_by_key(words) & np.uint64(2**KEY_BITS - 1)]
-    return _grow(edges, voxel_steps(shape, offsets), seeds.reshape(-1)).reshape(shape)
 
 
 @compiled
