@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from monai.losses import DiceLoss
 
 from objectwise.losses import InstanceLoss
+from objectwise.losses.instances.inputs import foreground
 from objectwise.losses.instances.terms import InstanceTerms
 from tests.losses.instances.problems import KINDS, gradients_of, problems, scene, values_of
 from tests.oracles import instances as oracle
@@ -61,6 +62,26 @@ def test_gradient_through_softmax_passes_gradcheck():
     targets = torch.cat([~target, target, target.flip(3)], 1)
     loss = InstanceLoss(activation="softmax")
     assert torch.autograd.gradcheck(lambda x: tuple(loss.terms(x, targets)), both.requires_grad_())
+
+
+@pytest.mark.parametrize("scale", [0.1, 3.0, 200.0])
+@pytest.mark.parametrize("channels", [2, 3, 7])
+def test_logits_of_a_softmax_are_those_against_the_rest(channels, scale):
+    rng = np.random.default_rng(channels)
+    values = torch.from_numpy(rng.normal(0, scale, (2, channels, 5, 6)))
+    values[:, :2, 0] = values[:, :1, 0]  # ties
+    weights = torch.from_numpy(rng.normal(size=values.shape))
+    target = torch.zeros_like(values)
+    for dtype, tolerance in ((torch.float64, 1e-11), (torch.float32, 1e-5)):
+        prediction = values.to(dtype).requires_grad_()
+        inputs = foreground(prediction, target, activation="softmax", include_background=True)
+        exact = prediction.detach().double().requires_grad_()
+        rest = [exact[:, [d for d in range(channels) if d != c]].logsumexp(1) for c in range(channels)]
+        truth = exact - torch.stack(rest, 1)
+        torch.testing.assert_close(inputs.values.double(), truth, rtol=tolerance, atol=tolerance * scale)
+        (gradient,) = torch.autograd.grad((inputs.values * weights).sum(), prediction)
+        (expected,) = torch.autograd.grad((truth * weights).sum(), exact)
+        torch.testing.assert_close(gradient.double(), expected, rtol=tolerance, atol=tolerance * scale)
 
 
 @pytest.mark.parametrize("shift", [-3.0, 0.0, 40.0])

@@ -20,6 +20,7 @@ from objectwise.losses.inputs import (
     on_host,
     wide_dtype,
 )
+from objectwise.losses.instances.softmax import logits_against_the_rest
 
 ACTIVATIONS = ("sigmoid", "softmax", "none")
 
@@ -148,7 +149,7 @@ def foreground(
             )
         positive = positive != 0
     if activation == "softmax":
-        values = _logits_against_the_rest(values)[:, channels]
+        values = logits_against_the_rest(values)[:, channels]
     return Foreground(values, positive, ignore, activation != "none")
 
 
@@ -162,10 +163,3 @@ def check_values(values: Tensor, activation: str, *, name: str = "prediction") -
                 f"`{name}` must be in 0..1 with activation 'none', got {least:g}..{most:g}; "
                 "pass activation='sigmoid' for logits"
             )
-
-
-def _logits_against_the_rest(values: Tensor) -> Tensor:
-    """Return the logit of every channel's softmax: itself minus the log-sum-exp of the others."""
-    channels = range(values.shape[1])
-    rest = [values[:, [other for other in channels if other != c]].logsumexp(1) for c in channels]
-    return values - torch.stack(rest, 1)
