@@ -12,7 +12,7 @@ from objectwise.losses.instances.inputs import Foreground
 from objectwise.losses.instances.region_loss import RegionLoss, RegionTerms
 from objectwise.losses.instances.regions import (
     Partition,
-    RegionCrops,
+    RegionCuts,
     blob_partition,
     blob_segments,
     volume_segments,
@@ -56,10 +56,10 @@ class BlobLoss(RegionLoss):
             from_logits=inputs.from_logits,
             logarithms=self._logarithms(empty=None),
         )
-        crops = RegionCrops(inputs, partition)
+        cuts = RegionCuts(inputs, partition)
         whole = volume_segments(partition, sums)
         blobs = blob_segments(partition, sums, self.minimum_size)
-        rows = Rows(losses_of(self.instance_loss, blobs, crops, "blob"), blobs.volume).only(blobs.counts)
+        rows = Rows(losses_of(self.instance_loss, blobs, cuts, "blob"), blobs.volume).only(blobs.counts)
         reduced = rows.reduced(whole.counts, self.over, self.reduction)
-        pixel = mean_over(losses_of(self.pixel_loss, whole, crops, "whole"), whole.counts)
+        pixel = mean_over(losses_of(self.pixel_loss, whole, cuts, "whole"), whole.counts)
         return RegionTerms(pixel.to(inputs.values.dtype), reduced.to(inputs.values.dtype))

@@ -16,7 +16,7 @@ from objectwise.losses.instances.options import InnerLoss
 from objectwise.losses.instances.region_loss import RegionLoss, RegionTerms
 from objectwise.losses.instances.regions import (
     Partition,
-    RegionCrops,
+    RegionCuts,
     region_partition,
     region_segments,
     volume_segments,
@@ -133,11 +133,11 @@ class CCDiceLoss(RegionLoss):
             from_logits=inputs.from_logits,
             logarithms=self._logarithms(empty=self.empty_loss),
         )
-        crops = RegionCrops(inputs, partition)
+        cuts = RegionCuts(inputs, partition)
         whole = volume_segments(partition, sums)
         segments = region_segments(partition, sums, self.minimum_size)
-        losses = with_empty(self.instance_loss, segments, self.empty_loss, crops, "region")
+        losses = with_empty(self.instance_loss, segments, self.empty_loss, cuts, "region")
         rows = Rows(losses, segments.volume).only(segments.counts)
         reduced = rows.reduced(whole.counts, self.over, self.reduction)
-        pixel = mean_over(losses_of(self.pixel_loss, whole, crops, "whole"), whole.counts)
+        pixel = mean_over(losses_of(self.pixel_loss, whole, cuts, "whole"), whole.counts)
         return RegionTerms(pixel.to(inputs.values.dtype), reduced.to(inputs.values.dtype))

@@ -5,12 +5,14 @@ This costs one call for each segment. Losses that are functions of sums over a s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from objectwise.errors import ArgumentError
 from objectwise.losses.instances.batch import Batch
@@ -19,10 +21,30 @@ from objectwise.losses.instances.segment_loss import SegmentLoss
 from objectwise.losses.instances.segments import Segments
 
 
-def losses_of(loss: AnyLoss, segments: Segments, crops: object, kind: str) -> Tensor:
+class Piece(NamedTuple):
+    """Where a segment lies in one of several volumes."""
+
+    volume: int
+    box: tuple[slice, ...] | None
+    """None for the whole volume."""
+    inside: Tensor
+    """bool, in the shape of the box: the segment's voxels."""
+    true: Tensor
+    """bool, likewise: those that are true."""
+
+
+class Cuts(Protocol):
+    """Knows the pieces of segments by methods whose names are the kinds of segments."""
+
+    @property
+    def volumes(self) -> Tensor:
+        """(volumes, *spatial), probabilities, differentiable."""
+
+
+def losses_of(loss: AnyLoss, segments: Segments, cuts: Cuts | None, kind: str) -> Tensor:
     """Return the loss of every segment, (s,) float64; rows that do not count hold nothing of use.
 
-    `kind` names the method of `crops` that cuts such a segment out; losses of sums need none.
+    `kind` names the method of `cuts` that says where such a segment lies; losses of sums need none.
     """
     if isinstance(loss, SegmentLoss):
         return loss(segments.sums)
@@ -30,10 +52,45 @@ def losses_of(loss: AnyLoss, segments: Segments, crops: object, kind: str) -> Te
     losses = segments.sums.predicted * 0  # a batch without a segment has a gradient: 0
     if not rows:
         return losses
-    cut: Callable[[int], tuple[Tensor, Tensor]] = getattr(crops, kind)
-    values = [one_number(loss(*cut(row))) for row in rows]
+    assert cuts is not None
+    pieces = (getattr(cuts, kind)(row) for row in rows)
+    values = [one_number(loss(*crop)) for crop in _crops(cuts.volumes, pieces)]
     where = torch.tensor(rows, device=losses.device)
     return losses.index_put((where,), torch.stack(values).to(losses.dtype))
+
+
+def _crops(volumes: Tensor, pieces: Iterator[Piece]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield probabilities and truth of pieces, (1, 1, *crop) each, 0 outside the segment.
+
+    Boxes are gathered together, as many as hold the voxels of all volumes: the gradient of one slice is as
+    large as what it is cut from.
+    """
+    wholes, flat = volumes.unbind(0), volumes.reshape(-1)
+    places = torch.arange(volumes.numel(), device=volumes.device).view(volumes.shape)
+    for some in _together(pieces, volumes.numel()):
+        if some[0].box is None:
+            crops = [wholes[piece.volume] for piece in some]
+        else:
+            indices = [places[piece.volume][piece.box].reshape(-1) for piece in some]
+            taken = flat.index_select(0, torch.cat(indices))
+            crops = list(torch.split(taken, [len(index) for index in indices]))
+        for crop, piece in zip(crops, some, strict=True):
+            p = crop.view(piece.inside.shape) * piece.inside
+            yield p[None, None], piece.true.to(p.dtype)[None, None]
+
+
+def _together(pieces: Iterator[Piece], voxels: int) -> Iterator[list[Piece]]:
+    """Collect pieces until they have so many voxels."""
+    some: list[Piece] = []
+    held = 0
+    for piece in pieces:
+        some.append(piece)
+        held += piece.inside.numel()
+        if held >= voxels:
+            yield some
+            some, held = [], 0
+    if some:
+        yield some
 
 
 def one_number(value: object) -> Tensor:
@@ -47,8 +104,8 @@ def one_number(value: object) -> Tensor:
     return value.reshape(())
 
 
-class Crops:
-    """Cuts segments out of a batch: probabilities and truth, (1, 1, *crop) each, 0 outside the segment.
+class ObjectCuts:
+    """Where the segments of a batch lie that its predicted and true objects make.
 
     Parameters
     ----------
@@ -59,76 +116,69 @@ class Crops:
     """
 
     def __init__(
-        self,
-        probabilities: Tensor,
-        batch: Batch,
-        crowded: Tensor,
-        *,
-        exclude_true_positives: bool,
+        self, probabilities: Tensor, batch: Batch, crowded: Tensor, *, exclude_true_positives: bool
     ) -> None:
-        spatial = probabilities.shape[2:]
-        self.probabilities = probabilities.reshape(-1, *spatial)
-        self.batch = batch
-        self.cells = batch.cells.reshape(self.probabilities.shape).long()
-        self.crowded = crowded
+        self.volumes = probabilities.reshape(-1, *probabilities.shape[2:])
+        self.cells = batch.cells.reshape(self.volumes.shape).long()
+        self.crowded = crowded.tolist()
         self.exclude_true_positives = exclude_true_positives
         # One row more for ignored voxels, whose cell is -1.
-        self.predicted = torch.nn.functional.pad(batch.predicted, (0, 1), value=-1)
-        self.truth = torch.nn.functional.pad(batch.truth, (0, 1), value=-1)
-        self.central = torch.nn.functional.pad(batch.central, (0, 1), value=False)
+        self.predicted = functional.pad(batch.predicted, (0, 1), value=-1)
+        self.truth = functional.pad(batch.truth, (0, 1), value=-1)
+        self.central = functional.pad(batch.central, (0, 1), value=False)
         self.truths_met: dict[int, list[int]] = {}
         self.predicted_met: dict[int, list[int]] = {}
         pairs = zip(batch.pair_predicted.tolist(), batch.pair_truth.tolist(), strict=True)
         for predicted, truth in pairs:
             self.truths_met.setdefault(predicted, []).append(truth)
             self.predicted_met.setdefault(truth, []).append(predicted)
-        self.predicted_boxes = np.concatenate([side.boxes for side in batch.predicted_objects.places])
-        self.true_boxes = np.concatenate([side.boxes for side in batch.true_objects.places])
+        sides = batch.predicted_objects, batch.true_objects
+        self.predicted_boxes, self.true_boxes = (
+            np.concatenate([objects.boxes for objects in side.places]) for side in sides
+        )
+        self.volume_of_predicted, self.volume_of_true = (side.volume.tolist() for side in sides)
 
-    def whole(self, volume: int) -> tuple[Tensor, Tensor]:
+    def whole(self, volume: int) -> Piece:
         """Return a whole volume."""
         cells = self.cells[volume]
-        return self._masked(self.probabilities[volume], cells >= 0, self.truth[cells] >= 0)
+        return Piece(volume, None, cells >= 0, self.truth[cells] >= 0)
 
-    def center(self, volume: int) -> tuple[Tensor, Tensor]:
+    def center(self, volume: int) -> Piece:
         """Return the central voxels of a volume."""
         cells = self.cells[volume]
         true = self.truth[cells] >= 0
         counts = self.central[cells] & (cells >= 0)
         if self.crowded[volume]:
             counts &= true
-        return self._masked(self.probabilities[volume], counts, true & counts)
+        return Piece(volume, None, counts, true & counts)
 
-    def label(self, row: int) -> tuple[Tensor, Tensor]:
+    def label(self, row: int) -> Piece:
         """Return a true object with the predicted objects that meet it."""
-        volume = int(self.batch.true_objects.volume[row])
-        met = self.predicted_met.get(row, [])
-        if self.crowded[volume]:
-            met = []
-        box = self._box(np.concatenate([self.true_boxes[[row]], self.predicted_boxes[met]]))
+        volume = self.volume_of_true[row]
+        met = [] if self.crowded[volume] else self.predicted_met.get(row, [])
+        box = _box(np.concatenate([self.true_boxes[[row]], self.predicted_boxes[met]]))
         cells = self.cells[volume][box]
         own = self.truth[cells] == row
-        around = torch.isin(self.predicted[cells], torch.tensor(met, dtype=torch.int64, device=cells.device))
+        around = _is_one_of(self.predicted[cells], met)
         if self.exclude_true_positives:
             around &= self.truth[cells] < 0
-        return self._masked(self.probabilities[volume][box], own | (around & (cells >= 0)), own)
+        return Piece(volume, box, own | (around & (cells >= 0)), own)
 
-    def output(self, row: int) -> tuple[Tensor, Tensor]:
+    def output(self, row: int) -> Piece:
         """Return a predicted object with the true objects that it meets."""
-        volume = int(self.batch.predicted_objects.volume[row])
+        volume = self.volume_of_predicted[row]
         met = self.truths_met.get(row, [])
-        box = self._box(np.concatenate([self.predicted_boxes[[row]], self.true_boxes[met]]))
+        box = _box(np.concatenate([self.predicted_boxes[[row]], self.true_boxes[met]]))
         cells = self.cells[volume][box]
         inside = (self.predicted[cells] == row) & (cells >= 0)
-        true = torch.isin(self.truth[cells], torch.tensor(met, dtype=torch.int64, device=cells.device))
-        return self._masked(self.probabilities[volume][box], inside, true & (cells >= 0))
+        return Piece(volume, box, inside, _is_one_of(self.truth[cells], met) & (cells >= 0))
 
-    @staticmethod
-    def _box(boxes: NDArray[np.int64]) -> tuple[slice, ...]:
-        """Return the smallest box around several."""
-        starts, stops = boxes[..., 0].min(0).tolist(), boxes[..., 1].max(0).tolist()
-        return tuple(slice(start, stop) for start, stop in zip(starts, stops, strict=True))
 
-    @staticmethod
-    def _masked(probabilities: Tensor, inside: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:
-        return (probabilities * inside)[None, None], true.to(probabilities.dtype)[None, None]
+def _box(boxes: NDArray[np.int64]) -> tuple[slice, ...]:
+    """Return the smallest box around several."""
+    starts, stops = boxes[..., 0].min(0).tolist(), boxes[..., 1].max(0).tolist()
+    return tuple(slice(start, stop) for start, stop in zip(starts, stops, strict=True))
+
+
+def _is_one_of(ids: Tensor, wanted: list[int]) -> Tensor:
+    return torch.isin(ids, torch.tensor(wanted, dtype=ids.dtype, device=ids.device))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -11,10 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from objectwise.checks import check_labels
-from objectwise.kernels.instances import halve_regions
+from objectwise.graph.axes import as_volume
+from objectwise.kernels.instances import halve_regions, object_moments
 from objectwise.losses.inputs import on_device, on_host
 from objectwise.losses.instances.batch import true_ids
 from objectwise.losses.instances.cell_sums import CellSums
+from objectwise.losses.instances.crops import Piece
 from objectwise.losses.instances.inputs import Foreground
 from objectwise.losses.instances.segment_loss import SegmentSums
 from objectwise.losses.instances.segments import Segments
@@ -146,42 +149,47 @@ def blob_segments(partition: Partition, sums: CellSums, minimum_size: int) -> Se
     )
 
 
-class RegionCrops:
-    """Cuts segments out for losses that are functions, (1, 1, *spatial) each, 0 outside the segment."""
+class RegionCuts:
+    """Where the segments of a batch lie that its regions make."""
 
     def __init__(self, inputs: Foreground, partition: Partition) -> None:
-        self.inputs, self.partition = inputs, partition
+        self.cells = torch.where(partition.cells < 0, -2, partition.cells)  # an even number: no truth
+        self.volume_of = partition.volume.tolist()
+        self._inputs, self._partition = inputs, partition
 
-    def whole(self, volume: int) -> tuple[Tensor, Tensor]:
+    @cached_property
+    def volumes(self) -> Tensor:
+        """Probabilities."""
+        return self._inputs.probabilities().reshape(self.cells.shape)
+
+    @cached_property
+    def boxes(self) -> NDArray[np.int64]:
+        """(regions, ndim, 2) Bounding boxes, found in one pass over the voxels."""
+        firsts = np.flatnonzero(~on_host(self._partition.inside)).tolist()
+        counts = np.diff([*firsts, self._partition.n_regions]).tolist()
+        ids = on_host(self.cells) // 2
+        boxes = [
+            object_moments(as_volume(np.maximum(one - first, 0)), count - 1).boxes
+            for one, first, count in zip(ids, firsts, counts, strict=True)
+        ]
+        return np.concatenate(boxes)[:, 4 - ids.ndim :]
+
+    def whole(self, volume: int) -> Piece:
         """Return a whole volume."""
-        cells = self._cells(volume)
-        return self._masked(volume, cells >= 0, cells % 2 == 1)
+        cells = self.cells[volume]
+        return Piece(volume, None, cells >= 0, cells % 2 == 1)
 
-    def region(self, row: int) -> tuple[Tensor, Tensor]:
+    def region(self, row: int) -> Piece:
         """Return a region, cropped to its bounding box."""
-        volume = int(self.partition.volume[row])
-        cells = self._cells(volume)
-        inside = cells.div(2, rounding_mode="floor") == row
-        places = inside.nonzero()
-        box = tuple(
-            slice(int(low), int(high) + 1) for low, high in zip(places.amin(0), places.amax(0), strict=True)
-        )
-        return self._masked(volume, inside, inside & (cells % 2 == 1), box)
+        volume = self.volume_of[row]
+        box = tuple(slice(start, stop) for start, stop in self.boxes[row].tolist())
+        cells = self.cells[volume][box]
+        true = cells == 2 * row + 1
+        return Piece(volume, box, true | (cells == 2 * row), true)
 
-    def blob(self, row: int) -> tuple[Tensor, Tensor]:
+    def blob(self, row: int) -> Piece:
         """Return the whole volume without the other objects."""
-        volume = int(self.partition.volume[row])
-        cells = self._cells(volume)
+        volume = self.volume_of[row]
+        cells = self.cells[volume]
         own = cells == 2 * row + 1
-        return self._masked(volume, own | ((cells % 2 == 0) & (cells >= 0)), own)
-
-    def _cells(self, volume: int) -> Tensor:
-        cells = self.partition.cells[volume]
-        return torch.where(cells < 0, -2, cells)  # an even number: no truth
-
-    def _masked(
-        self, volume: int, inside: Tensor, true: Tensor, box: tuple[slice, ...] = ()
-    ) -> tuple[Tensor, Tensor]:
-        values = self.inputs.values.reshape(self.partition.cells.shape)[volume][box]
-        p = values.sigmoid() if self.inputs.from_logits else values
-        return (p * inside[box])[None, None], true[box].to(p.dtype)[None, None]
+        return Piece(volume, None, own | ((cells % 2 == 0) & (cells >= 0)), own)

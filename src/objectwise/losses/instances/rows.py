@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from objectwise.losses.instances.crops import losses_of
+from objectwise.losses.instances.crops import Cuts, losses_of
 from objectwise.losses.instances.options import AnyLoss
 from objectwise.losses.instances.segment_loss import empty_loss
 from objectwise.losses.instances.segments import Segments
@@ -49,7 +49,7 @@ def mean_over(values: Tensor, counts: Tensor) -> Tensor:
     return chosen.sum() / max(1, len(chosen))
 
 
-def with_empty(loss: AnyLoss, segments: Segments, empty: str, crops: object, kind: str) -> Tensor:
+def with_empty(loss: AnyLoss, segments: Segments, empty: str, cuts: Cuts | None, kind: str) -> Tensor:
     """Return the loss of every segment, of those without truth the one that does not vanish."""
-    met = losses_of(loss, segments.only(segments.met), crops, kind)
+    met = losses_of(loss, segments.only(segments.met), cuts, kind)
     return torch.where(segments.met, met, empty_loss(segments.sums, empty))

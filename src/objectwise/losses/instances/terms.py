@@ -13,7 +13,7 @@ from torch import Tensor
 
 from objectwise.losses.instances.batch import Batch
 from objectwise.losses.instances.cell_sums import CellSums
-from objectwise.losses.instances.crops import Crops, losses_of
+from objectwise.losses.instances.crops import ObjectCuts, losses_of
 from objectwise.losses.instances.options import InstanceOptions
 from objectwise.losses.instances.proximity import FARTHEST, nearest_distances
 from objectwise.losses.instances.rows import Rows, mean_over, with_empty
@@ -88,15 +88,17 @@ def instance_terms(
         minimum_size=options.minimum_size,
         exclude_true_positives=options.exclude_true_positives,
     )
-    crops = None
+    cuts = None
     if probabilities is not None:
-        crops = Crops(probabilities, batch, crowded, exclude_true_positives=options.exclude_true_positives)
+        cuts = ObjectCuts(
+            probabilities, batch, crowded, exclude_true_positives=options.exclude_true_positives
+        )
     known = whole.counts
-    pixel = mean_over(losses_of(options.pixel_loss, whole, crops, "whole"), known)
-    of_labels = losses_of(options.instance_loss, labels, crops, "label")
-    of_outputs = with_empty(options.instance_loss, outputs, options.empty_loss, crops, "output")
-    of_crowds = losses_of(options.instance_loss, whole.only(crowded), crops, "whole")
-    central = with_empty(options.center_loss, center, options.empty_loss, crops, "center")
+    pixel = mean_over(losses_of(options.pixel_loss, whole, cuts, "whole"), known)
+    of_labels = losses_of(options.instance_loss, labels, cuts, "label")
+    of_outputs = with_empty(options.instance_loss, outputs, options.empty_loss, cuts, "output")
+    of_crowds = losses_of(options.instance_loss, whole.only(crowded), cuts, "whole")
+    central = with_empty(options.center_loss, center, options.empty_loss, cuts, "center")
 
     alone = outputs.only(~crowded.index_select(0, outputs.volume))
     sides = labels, alone, whole.only(crowded)
