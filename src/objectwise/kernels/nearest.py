@@ -6,6 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectwise.kernels.compiling import compiled, inlined
+from objectwise.kernels.nearest_in_tree import nearest_in_tree
+
+MARGIN = 2.0
+"""Cells that a query may lie outside of all points and still look at few of them."""
+MOST_LOOKED_AT = 32
+"""Points in the cell of a query, on average, up to which the grid is faster than the tree."""
 
 
 @compiled
@@ -13,8 +19,9 @@ def nearest_points(points: NDArray[np.float64], queries: NDArray[np.float64]) ->
     """Find the nearest of the points (n, 3), at least one, to every query (m, 3); the first of several.
 
     Cubes of cells around the query grow until one holds a point; then all cells are searched that may hold a
-    nearer one. For points spread over space, and queries among them, that is O(1) a query. Point 0 answers a
-    query from which no distance is finite.
+    nearer one. For points spread over space, and queries among them, that is O(1) a query. A tree takes over,
+    O(log n), where a few points far off leave one cell to all others or queries come from far away. Point 0
+    answers a query from which no distance is finite.
     """
     n = len(points)
     low, high = np.empty(3), np.empty(3)
@@ -25,11 +32,36 @@ def nearest_points(points: NDArray[np.float64], queries: NDArray[np.float64]) ->
     density = 1 / _cell_size(extent, n)
     shape = np.minimum((extent * density).astype(np.int64) + 1, n)
     begins, order = _listed(points, low, density, shape)
+    if _is_slow(begins, queries, low, high, density):
+        return nearest_in_tree(points, queries)
     listed = points[order]
     nearest = np.empty(len(queries), np.int64)
     for i in range(len(queries)):
         nearest[i] = _nearest(listed, queries[i], low, density, shape, begins, order)
     return nearest
+
+
+@compiled
+def _is_slow(
+    begins: NDArray[np.int64],
+    queries: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    density: float,
+) -> bool:
+    """Say whether cells are so full, or queries so far outside, that a tree takes less time than the grid.
+
+    Queries among the points meet full cells as often as points do. One from outside may meet every point.
+    """
+    n, in_company, outside, margin = begins[-1], 0, 0, MARGIN / density
+    for cell in range(len(begins) - 1):
+        in_company += (begins[cell + 1] - begins[cell]) ** 2
+    for i in range(len(queries)):
+        out = False
+        for axis in range(3):
+            out |= queries[i, axis] < low[axis] - margin or queries[i, axis] > high[axis] + margin
+        outside += out
+    return in_company / n * len(queries) + outside * n > MOST_LOOKED_AT * (n + len(queries))
 
 
 @compiled
