@@ -93,7 +93,7 @@ def test_file_of_the_first_format_loads_with_what_is_assumed(path, network):
     assert loaded.record is None
     other = AffinityUNet(2, 5, features=(4, 8))
     torch.save({"architecture": other.architecture, "state_dict": other.state_dict()}, path)
-    with pytest.warns(ObjectwiseWarning, match="assumed: nothing about its offsets"):
+    with pytest.warns(ObjectwiseWarning, match="assumed, where nothing says otherwise: every volume"):
         load_network(path)
 
 
@@ -151,7 +151,8 @@ def with_first(weights, tensor):
     ("change", "message"),
     [
         (lambda _: torch.zeros(2), "but it holds a Tensor"),
-        (lambda _: {"weights": torch.zeros(2)}, "must hold an affinity network"),
+        (lambda _: {"weights": torch.zeros(2)}, "but it has no architecture"),
+        (lambda n: {"architecture": n.architecture}, "but it has no state_dict"),
         (lambda n: changed(n, state_dict={}), "but it holds no weights"),
         (lambda n: changed(n, state_dict={"w": 3}), "its weights 'w' are no tensor"),
         (lambda n: changed(n, state_dict={"w": torch.eye(2).to_sparse()}), "its weights 'w' are no tensor"),
@@ -171,7 +172,7 @@ def with_first(weights, tensor):
             lambda n: changed(n, state_dict=with_first(n.state_dict(), torch.zeros(1).expand(10**15))),
             "are larger than what it holds",
         ),
-        (lambda n: changed(n, architecture={"dimensions": 2}), "must hold an affinity network"),
+        (lambda n: changed(n, architecture={"dimensions": 2}), "but it has no 'out_channels'"),
         (lambda n: changed(n, architecture=3), "must hold an affinity network"),
         (
             lambda n: changed(n, architecture=n.architecture | {"features": [10**12, 10**12]}),

@@ -63,6 +63,9 @@ def load_network(path: Path | str) -> AffinityUNet:
         raise CheckpointError(
             f"{path} must be of format {FORMAT} or before, got {known!r}; read it with a newer objectwise"
         )
+    for key in ("architecture", "state_dict"):
+        if key not in content:
+            raise CheckpointError(f"{path} must be {WHAT}, but it has no {key}; {CURE}")
     try:
         weights = check_weights(path, content["state_dict"], what=WHAT, cure=CURE)
         network = _rebuilt(path, dict(content["architecture"]), weights)
@@ -70,7 +73,9 @@ def load_network(path: Path | str) -> AffinityUNet:
             network.record = NetworkRecord.from_plain(content)
     except CheckpointError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, ObjectwiseError) as error:
+    except KeyError as error:
+        raise CheckpointError(f"{path} must be {WHAT}, but it has no {error}; {CURE}") from error
+    except (TypeError, ValueError, AttributeError, RuntimeError, ObjectwiseError) as error:
         reason = (str(error).splitlines() or ["nothing"])[0]
         raise CheckpointError(
             f"{path} must hold an affinity network, but it does not ({reason}); {CURE}"
