@@ -20,6 +20,8 @@ AnyArray = NDArray[Any]
 
 def check_offsets(offsets: object, *, ndim: int | None = None, name: str = "offsets") -> NDArray[np.int64]:
     """Return `offsets` as a (k, ndim) int64 array, or say what is wrong with them."""
+    if isinstance(offsets, np.ndarray):
+        check_unmasked(offsets, name=name)
     try:
         array = np.asarray(offsets)
     except ValueError as error:

@@ -153,7 +153,7 @@ class _Channels(NamedTuple):
 def _check_values(logits: Tensor, labels: Tensor, unlabelled: Tensor | None, channels: _Channels) -> None:
     """Require logits that are finite where they count, and labels that are not negative nor unlabelled."""
     check_finite_tensor(logits, name="prediction", counts=lambda: channels.counted(logits))
-    if labels.dtype.is_signed and is_true((labels < 0).any()):
+    if labels.dtype.is_signed and is_true(labels.amin() < 0):
         first = _first(labels < 0)
         raise ArgumentError(f"`labels` must not be negative, got {labels[first].item()} at {first}")
     if unlabelled is not None and is_true((unlabelled & (labels != 0)).any()):
