@@ -13,6 +13,7 @@ import stat
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ if sys.platform != "win32":
 
 _PATIENCE = 600.0
 """Seconds that a writer waits for another one: its result was worth hours, and is lost otherwise."""
+
+_WAITING_AT_ONCE = 8
 
 _PARTIAL = re.compile(r"\.[0-9a-f]{12}\.partial-")
 
@@ -164,8 +167,11 @@ def replaced_folder(path: Path) -> Iterator[Path]:
     partial, aside = _sibling(path), _sibling(path)
     try:
         yield partial
-        for folder, _, files in os.walk(partial, topdown=False):
-            flush(*(Path(folder) / name for name in files), Path(folder))
+        # A disk makes one of many waits at once: thousands of chunks or sections took minutes in turn.
+        with ThreadPoolExecutor(_WAITING_AT_ONCE) as threads:
+            inside = list(partial.rglob("*"))
+            list(threads.map(flush, (path for path in inside if not path.is_dir())))
+            list(threads.map(flush, (*(path for path in inside if path.is_dir()), partial)))
         if path.exists():
             _keep_rights(path, partial)
             path.rename(aside)

@@ -105,6 +105,7 @@ ROWS = [
     Command("raw volume that is text", PREDICT.replace("raw.tif", "text.tif"), "text.tif` must"),
     Command("raw volume of NaN", PREDICT.replace("raw.tif", "nan.tif"), "must be finite, got nan"),
     Command("raw volume that is a folder of text", PREDICT.replace("raw.tif", "folder"), "folder` must"),
+    Command("network that is a pipe", PREDICT.replace("net.pt", "pipe.tif"), "it is a pipe or a device"),
     Command("raw volume that is a pipe", PREDICT.replace("raw.tif", "pipe.tif"), "pipe.tif` must be a file or a folder, got a pipe"),
     Command("affinities that are nowhere", SEGMENT.replace("a.h5:affinities", "none.h5:affinities"), "none.h5:affinities` must exist"),
     Command("data set that is nowhere", SEGMENT.replace("a.h5:affinities", "a.h5:none"), "a.h5:none` must"),

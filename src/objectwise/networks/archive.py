@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 import warnings
 from collections.abc import Mapping
@@ -63,6 +64,8 @@ def read_archive(path: Path, *, what: str, cure: str) -> dict[str, Any]:
 
 def _read(path: Path) -> tuple[bool | None, object]:
     """Return whether the file is as it was written, and its content; none where it is not."""
+    if path.exists() and not (path.is_file() or path.is_dir()):  # one would wait for it without end
+        raise OSError(errno.EINVAL, "it is a pipe or a device", str(path))
     with path.open("rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch tells of a foreign file what we say ourselves
         intact = is_intact(file)
