@@ -58,7 +58,7 @@ def check_offsets(offsets: object, *, ndim: int | None = None, name: str = "offs
 
 def check_labels(labels: object, *, name: str = "labels", any_byte_order: bool = False) -> AnyArray:
     """Require an integer array without negative ids (0 is background)."""
-    array = _require_array(labels, name)
+    array = check_array(labels, name)
     if array.dtype.kind not in "iu":
         raise DtypeError(
             f"`{name}` must hold integer ids (0 = background), got dtype {array.dtype}; "
@@ -74,7 +74,7 @@ def check_labels(labels: object, *, name: str = "labels", any_byte_order: bool =
 
 def check_affinities(affinities: object, *, name: str = "affinities") -> AnyArray:
     """Require a float32 or float64 array with a channel axis in front; `check_edges` looks at the values."""
-    array = _require_array(affinities, name)
+    array = check_array(affinities, name)
     if array.dtype.newbyteorder("=") not in (np.float32, np.float64):
         raise DtypeError(f"`{name}` must be float32 or float64, got dtype {array.dtype}")
     _check_byte_order(array, name)
@@ -213,7 +213,7 @@ def check_threshold(threshold: object, dtype: np.dtype[Any], *, name: str = "thr
 
 def check_pairs(pairs: object, *, n_voxels: int, name: str = "pairs") -> NDArray[np.int64]:
     """Return (p, 2) flat voxel indices as int64, or say what is wrong with them."""
-    array = _require_array(pairs, name)
+    array = check_array(pairs, name)
     if array.dtype.kind not in "iu":
         raise DtypeError(f"`{name}` must hold integers (flat voxel indices), got dtype {array.dtype}")
     if array.ndim != 2 or array.shape[1] != 2:
@@ -268,6 +268,16 @@ def check_whole_number(number: object, *, least: int, name: str) -> None:
         raise ArgumentError(f"`{name}` must be a whole number, at least {least}, got {number!r}")
 
 
+def check_dimensions(dimensions: object, *, name: str = "dimensions") -> None:
+    """Require 2 or 3, as an integer."""
+    if (
+        isinstance(dimensions, bool)
+        or not isinstance(dimensions, int | np.integer)
+        or dimensions not in (2, 3)
+    ):
+        raise ArgumentError(f"`{name}` must be 2 or 3, got {dimensions!r}")
+
+
 def check_bool(value: object, *, name: str) -> None:
     """Require True or False, not what Python takes for them."""
     if not isinstance(value, bool):
@@ -315,7 +325,8 @@ def _check_byte_order(array: AnyArray, name: str) -> None:
         )
 
 
-def _require_array(value: object, name: str) -> AnyArray:
+def check_array(value: object, name: str) -> AnyArray:
+    """Return a numpy array that is one, and has no mask."""
     if not isinstance(value, np.ndarray):
         raise DtypeError(f"`{name}` must be a numpy array, got {type(value).__name__}")
     check_unmasked(value, name=name)

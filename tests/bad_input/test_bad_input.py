@@ -20,6 +20,7 @@ from tests.bad_input import (
     api_instances,
     api_maps,
     api_metrics,
+    api_networks,
     command_line,
     configuration,
     files,
@@ -28,7 +29,11 @@ from tests.bad_input import (
 from tests.bad_input.inputs import make_places
 from tests.bad_input.rows import Call, Command, Damage, File, Setting
 
-CALLS = [row for room in (api_edges, api_classes, api_instances, api_maps, api_metrics) for row in room.ROWS]
+CALLS = [
+    row
+    for room in (api_edges, api_classes, api_instances, api_maps, api_metrics, api_networks)
+    for row in room.ROWS
+]
 ROWS = [*CALLS, *files.ROWS, *files.WRITES, *configuration.ROWS, *command_line.ROWS, *run_directory.ROWS]
 
 

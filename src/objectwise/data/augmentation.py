@@ -29,7 +29,7 @@ from monai.transforms.transform import MapTransform, RandomizableTransform
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectwise.checks import check_positive, check_whole_number
+from objectwise.checks import check_dimensions, check_number, check_positive, check_whole_number
 from objectwise.data.defects import Defects
 from objectwise.data.sampling import TRUTH, Patch, compact_labels
 from objectwise.errors import ArgumentError
@@ -109,8 +109,7 @@ class PatchAugmentation:
         magnitudes: Magnitudes | None = None,
         defects: Defects | None = None,
     ) -> None:
-        if dimensions not in (2, 3):
-            raise ArgumentError(f"`dimensions` must be 2 or 3, got {dimensions}")
+        check_dimensions(dimensions)
         if dimensions == 2 and missing_section:
             raise ArgumentError(f"`missing_section` must be 0 for 2-D patches, got {missing_section}")
         probabilities = {
@@ -121,6 +120,7 @@ class PatchAugmentation:
             "missing_section": missing_section,
         }
         for name, probability in probabilities.items():
+            check_number(probability, name=name)
             if not 0 <= probability <= 1:
                 raise ArgumentError(f"`{name}` must be a probability in 0..1, got {probability}")
         magnitudes = Magnitudes() if magnitudes is None else magnitudes

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.checks import check_labels
+from objectwise.checks import check_labels, check_whole_number
 from objectwise.data.balance import Balance, Places
 from objectwise.data.intensity import Normalisation, fit_normalisation
 from objectwise.errors import ArgumentError, ShapeError
@@ -137,6 +137,7 @@ class PatchSampler:
             raise ArgumentError("`volumes` must hold at least one volume, got none")
         if len(patch_shape) not in (2, 3) or min(patch_shape) < 1:
             raise ShapeError(f"`patch_shape` must be 2 or 3 positive numbers, got {tuple(patch_shape)}")
+        check_whole_number(seed, least=0, name="seed")
         self.patch_shape = tuple(int(length) for length in patch_shape)
         self.seed = seed
         self.minimum_foreground = minimum_foreground

@@ -15,9 +15,10 @@ import torch
 from monai.networks.blocks.dynunet_block import UnetBasicBlock, UnetOutBlock, UnetUpBlock
 from torch import Tensor, nn
 
-from objectwise.checks import check_whole_number
+from objectwise.checks import check_dimensions, check_whole_number
 from objectwise.errors import ArgumentError, ShapeError
 from objectwise.networks.record import NetworkRecord
+from objectwise.networks.shapes import check_raw
 
 GROUPS = 4
 """Groups of each group norm, fewer where the channels do not divide."""
@@ -82,8 +83,7 @@ class AffinityUNet(nn.Module):
         in_channels: int = 1,
     ) -> None:
         super().__init__()
-        if isinstance(dimensions, bool) or dimensions not in (2, 3):
-            raise ArgumentError(f"`dimensions` must be 2 or 3, got {dimensions!r}")
+        check_dimensions(dimensions)
         dimensions = int(dimensions)
         check_whole_number(in_channels, least=1, name="in_channels")
         check_whole_number(out_channels, least=1, name="out_channels")
@@ -178,10 +178,7 @@ class AffinityUNet(nn.Module):
         return logits
 
     def _check_input(self, raw: Tensor) -> None:
-        channels = self.architecture["in_channels"]
-        if raw.ndim != self.dimensions + 2 or raw.shape[1] != channels:
-            axes = "z, y, x" if self.dimensions == 3 else "y, x"
-            raise ShapeError(f"`raw` must have shape (n, {channels}, {axes}), got {tuple(raw.shape)}")
+        check_raw(raw, dimensions=self.dimensions, channels=self.architecture["in_channels"])
         self.check_shape(raw.shape[2:], name="raw")
 
     def check_shape(self, spatial: Sequence[int], *, name: str) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from objectwise.checks import check_bool, check_whole_number
-from objectwise.errors import ArgumentError, ShapeError
+from objectwise.errors import ArgumentError
+from objectwise.networks.shapes import check_raw
 
 HISTORIC: dict[str, dict[str, Any]] = {
     "turaga2009": {"features": (5, 5, 5), "kernel_size": 5, "batch_norm": False, "activation": "sigmoid"},
@@ -103,9 +104,7 @@ class ConvolutionalNetwork(nn.Module):
 
     def forward(self, raw: Tensor) -> Tensor:
         """Return logits (n, out_channels, *spatial) of `raw` (n, in_channels, *spatial)."""
-        dimensions, channels = self.architecture["dimensions"], self.architecture["in_channels"]
-        if raw.ndim != dimensions + 2 or raw.shape[1] != channels:
-            axes = "z, y, x" if dimensions == 3 else "y, x"
-            raise ShapeError(f"`raw` must have shape (n, {channels}, {axes}), got {tuple(raw.shape)}")
+        shape = self.architecture
+        check_raw(raw, dimensions=shape["dimensions"], channels=shape["in_channels"])
         logits: Tensor = self.layers(raw)
         return logits

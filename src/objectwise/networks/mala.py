@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from objectwise.checks import check_whole_number
 from objectwise.errors import ShapeError
+from objectwise.networks.shapes import check_raw
 
 LOST = 4
 """Voxels that two convolutions of 3 take from a length."""
@@ -97,9 +98,7 @@ class MALA(nn.Module):
         ShapeError
             If nothing would be left, or pooling would leave voxels over.
         """
-        channels = self.architecture["in_channels"]
-        if raw.ndim != 5 or raw.shape[1] != channels:
-            raise ShapeError(f"`raw` must have shape (n, {channels}, z, y, x), got {tuple(raw.shape)}")
+        check_raw(raw, dimensions=3, channels=self.architecture["in_channels"])
         self.shape_of_output(raw.shape[2:])
         skips = []
         for block, pool in zip(self.down, [*self.pool, nn.Identity()], strict=True):

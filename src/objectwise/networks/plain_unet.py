@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from objectwise.checks import check_bool, check_whole_number
 from objectwise.errors import ArgumentError, ShapeError
 from objectwise.networks.mala import cropped
+from objectwise.networks.shapes import check_raw
 
 UP_MODES = ("transposed", "bilinear")
 
@@ -98,9 +99,7 @@ class PlainUNet(nn.Module):
         ShapeError
             If a level cannot be halved.
         """
-        channels = self.architecture["in_channels"]
-        if raw.ndim != 4 or raw.shape[1] != channels:
-            raise ShapeError(f"`raw` must have shape (n, {channels}, y, x), got {tuple(raw.shape)}")
+        check_raw(raw, dimensions=2, channels=self.architecture["in_channels"])
         self._check_shape(raw.shape[2:])
         skips = []
         for level, block in enumerate(self.down):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from objectwise.checks import check_whole_number
 from objectwise.errors import ShapeError
+from objectwise.networks.shapes import check_raw
 
 Kernel = tuple[int, int, int]
 
@@ -89,9 +90,7 @@ class ResidualSymmetricUNet(nn.Module):
         ShapeError
             If the shape is no multiple of the strides.
         """
-        channels = self.architecture["in_channels"]
-        if raw.ndim != 5 or raw.shape[1] != channels:
-            raise ShapeError(f"`raw` must have shape (n, {channels}, z, y, x), got {tuple(raw.shape)}")
+        check_raw(raw, dimensions=3, channels=self.architecture["in_channels"])
         self._check_shape(raw.shape[2:])
         raw = self.embed(raw)
         skips = []

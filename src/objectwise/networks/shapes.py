@@ -8,7 +8,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from objectwise.errors import ObjectwiseError, ShapeError
+from objectwise.errors import DtypeError, ObjectwiseError, ShapeError
+
+
+def check_raw(raw: Tensor, *, dimensions: int, channels: int) -> None:
+    """Require what a network computes from: (n, channels, *spatial) floating point."""
+    if raw.ndim != dimensions + 2 or raw.shape[1] != channels:
+        axes = "z, y, x" if dimensions == 3 else "y, x"
+        raise ShapeError(f"`raw` must have shape (n, {channels}, {axes}), got {tuple(raw.shape)}")
+    if not raw.is_floating_point():
+        raise DtypeError(f"`raw` must be floating point, got {raw.dtype}; see objectwise.data.normalise_raw")
 
 
 def output_shape(

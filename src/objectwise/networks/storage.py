@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from objectwise.errors import CheckpointError, ObjectwiseError, ObjectwiseWarning
+from objectwise.errors import ArgumentError, CheckpointError, ObjectwiseError, ObjectwiseWarning
 from objectwise.networks.affinity_unet import AffinityUNet
 from objectwise.networks.archive import (
     check_same_tensors,
@@ -38,6 +38,8 @@ def save_network(path: Path | str, network: AffinityUNet) -> None:
     CheckpointError
         If a weight is not finite.
     """
+    if not isinstance(network, nn.Module) or not hasattr(network, "architecture"):
+        raise ArgumentError(f"`network` must be one of objectwise.networks, got {type(network).__name__}")
     weights = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
     check_weights(Path(path), weights, what="written from finite weights", cure="train again")
     record = {} if network.record is None else network.record.as_plain()

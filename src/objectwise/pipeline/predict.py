@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.checks import check_choice
+from objectwise.checks import check_array, check_choice, check_number, check_whole_number
 from objectwise.errors import ArgumentError, DeviceError, ObjectwiseWarning, ShapeError
 from objectwise.graph import Offsets, offsets_array
 from objectwise.graph.axes import as_steps
@@ -154,6 +154,7 @@ def predict_probabilities(
 
     from objectwise.networks.machine import torch_threads
 
+    check_array(raw, "raw")
     if window_shape is None:
         window_shape = _recorded_window(network)
     check_windows(raw.shape, window_shape, overlap=overlap, batch_size=batch_size)
@@ -232,10 +233,10 @@ def check_windows(
         raise ShapeError(f"`raw` must not be empty, got shape {tuple(shape)}")
     if len(window_shape) not in (2, 3) or min(window_shape) < 1:
         raise ShapeError(f"`window_shape` must be 2 or 3 positive numbers, got {tuple(window_shape)}")
+    check_number(overlap, name="overlap")
     if not 0 <= overlap < 1:
         raise ArgumentError(f"`overlap` must be in 0..1, 1 excluded, got {overlap}")
-    if batch_size < 1:
-        raise ArgumentError(f"`batch_size` must be at least 1, got {batch_size}")
+    check_whole_number(batch_size, least=1, name="batch_size")
 
 
 def find_device(accelerator: str) -> torch.device:

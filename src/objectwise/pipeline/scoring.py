@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from objectwise.checks import check_dimensions
 from objectwise.metrics import (
     ContingencyTable,
     DetectionScores,
@@ -63,6 +64,7 @@ def score_tables(
     tables: Sequence[ContingencyTable], *, dimensions: int, protocol: str = "cremi"
 ) -> StackScores:
     """Score the sections that tables count, as `score_stack`; with 3 dimensions they add up to the volume."""
+    check_dimensions(dimensions)
     sections = scores_of_sections(tables, protocol=protocol)
     if dimensions == 2:
         return StackScores(mean_scores(sections), sections)
@@ -92,6 +94,7 @@ def detect_in_stack(
         known = table.without(truth=RESERVED_IDS)
         return scores_of_matching(matching_of_table(known, threshold=threshold, overlap=overlap))
 
+    check_dimensions(dimensions)
     tables = section_tables(truth=truth, segmentation=segmentation)
     sections = list(map(detected, tables))
     if dimensions == 2:
@@ -103,6 +106,7 @@ def scored_units(
     *, truth: NDArray[Any], segmentation: NDArray[np.int64], dimensions: int, protocol: str = "cremi"
 ) -> list[Scores]:
     """Return what a mean is taken over: the scores of each section in 2-D, of the volume in 3-D."""
+    check_dimensions(dimensions)
     if dimensions == 2:
         return evaluate_sections(truth=truth, segmentation=segmentation, protocol=protocol)
     return [evaluate(truth=truth, segmentation=segmentation, protocol=protocol)]
