@@ -328,7 +328,7 @@ def test_network_keeps_its_mode():
         ({"window_shape": (8,)}, ShapeError, "`window_shape` must be 2 or 3 positive numbers"),
         ({"window_shape": (0, 8)}, ShapeError, "`window_shape` must be 2 or 3 positive numbers"),
         ({"overlap": 1.0}, ArgumentError, "`overlap` must be in 0..1, 1 excluded, got 1.0"),
-        ({"batch_size": 0}, ArgumentError, "`batch_size` must be at least 1, got 0"),
+        ({"batch_size": 0}, ArgumentError, "`batch_size` must be a whole number, at least 1, got 0"),
         ({"accelerator": "abacus"}, ArgumentError, "`accelerator` must be one of 'auto', 'cpu'"),
     ],
 )
