@@ -87,6 +87,12 @@ ROWS = [
     Command("sections of no length", PREDICT + " --sections 3:3", "`--sections` must read FIRST:STOP"),
     Command("sections below 0", PREDICT + " --sections -1:3", "`--sections` must read FIRST:STOP"),
     Command("sections past the end", PREDICT + " --sections 0:99", "`sections` must ascend [first, one past the last] within 0 to 8"),
+    # Memory
+    Command("window beyond any memory", PREDICT.replace("8,16,16", "100000,100000,100000"), "the prediction must fit into the memory of the device"),
+    Command("windows beyond any memory", PREDICT + " --batch-size 1000000000", "the prediction must fit into the memory of the device"),
+    Command("batch beyond any memory", "run {config} -o {out}/r --set training.batch_size=1000000000", "training: the training must fit into the memory of the device"),
+    Command("network beyond any memory", "run {config} -o {out}/r --set 'network.features=[1000000, 1000000]'", "training: the training must fit into the memory of the device"),
+    Command("window of a run beyond any memory", "run {config} -o {out}/r --set 'prediction.window_shape=[100000, 100000, 100000]'", "prediction: the prediction of data.evaluate.0 must fit"),
     # Offsets
     Command("offsets that are no YAML", SEGMENT + " --offsets '[['", "`--offsets` must be 'nearest' or a table"),
     Command("offsets that are a number", SEGMENT + " --offsets 3", "`--offsets` must be 'nearest' or a table"),
