@@ -154,6 +154,10 @@ ROWS = [
     Command("overlap threshold of partitions", EVALUATE + " --threshold 0.7", "`--threshold` must come with --protocol detection"),
     Command("overlap of partitions", EVALUATE + " --overlap dice", "`--overlap` must come with --protocol detection"),
     Command("overlap threshold of 1", EVALUATE + " --protocol detection --threshold 1", "threshold` must"),
+    Command("overlap of an empty word", EVALUATE + " --protocol detection --overlap ''", "overlap` must be one of"),
+    Command("method of an empty word", SEGMENT + " --method ''", "`--method` must be one of"),
+    Command("accelerator of an empty word", PREDICT + " --accelerator ''", "accelerator` must be one of"),
+    Command("protocol of an empty word", EVALUATE + " --protocol ''", "`--protocol` must be one of"),
     Command("unknown overlap", EVALUATE + " --protocol detection --overlap jaccard", "overlap` must be one of"),
     Command("sections in print and JSON", EVALUATE + " --per-section --json", "`--per-section` must not be given together with --json"),
     # Reports

@@ -242,7 +242,7 @@ def test_commands_share_a_run_directory_and_files(tmp_path: Path):
     fitting = [*arguments, "--window-shape", "8,16,16"]
     for option, value, message in (
         ("--overlap", 1, "`overlap` must be in 0..1"),
-        ("--batch-size", 0, "`batch_size` must be at least 1"),
+        ("--batch-size", 0, "`batch_size` must be a whole number, at least 1"),
         ("--accelerator", "tpu", "`accelerator` must be one of"),
     ):
         assert message in call(*fitting, option, value, "--dry-run", code=2)

@@ -136,10 +136,13 @@ def evaluate(
         "segmentation": read_label_stack(segmentation).array,
     }
     if protocol == DETECTION:
-        rules = {"threshold": 0.5 if threshold is None else threshold, "overlap": overlap or "iou"}
+        rules = {
+            "threshold": 0.5 if threshold is None else threshold,
+            "overlap": "iou" if overlap is None else overlap,
+        }
         overall, each = _detection(labels, dimensions or 3, rules)
     else:
-        overall, each = _partition(labels, dimensions or 3, protocol or "cremi")
+        overall, each = _partition(labels, dimensions or 3, "cremi" if protocol is None else protocol)
     if json:
         print(as_json({"scores": overall, "sections": each}))
         return

@@ -117,7 +117,7 @@ def predict(
         do_steps(
             config,
             ["predict"],
-            output=Path(output) if output else None,
+            output=None if output is None else Path(output),
             settings=settings,
             overwrite=overwrite,
             dry_run=dry_run,
@@ -137,7 +137,7 @@ def predict(
         options={
             "overlap": 0.25 if overlap is None else overlap,
             "batch_size": 4 if batch_size is None else batch_size,
-            "accelerator": accelerator or "auto",
+            "accelerator": "auto" if accelerator is None else accelerator,
         },
         dry_run=dry_run,
         overwrite=overwrite,

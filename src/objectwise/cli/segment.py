@@ -102,7 +102,7 @@ def segment(
         do_steps(
             config,
             ["segment"],
-            output=Path(output) if output else None,
+            output=None if output is None else Path(output),
             settings=settings,
             overwrite=overwrite,
             dry_run=dry_run,
@@ -117,7 +117,7 @@ def segment(
         output,
         offsets=offsets,
         options={
-            "method": method or "components",
+            "method": "components" if method is None else method,
             "threshold": threshold,
             "minimum_size": minimum_size or 0,
             "fragment_threshold": fragment_threshold,
