@@ -174,4 +174,7 @@ ROWS = [
     Command("report into a folder", "report {run} -o {here}/folder --overwrite", "`--output` must"),
     Command("report below a file", "report {run} -o {here}/text.txt/r.html", "`--output` must be in a folder that can be written"),
     Command("another threshold for a run that is done", "run {run} --set segmentation.threshold=0.3 --set segmentation.candidates=null", "segmentation.threshold"),
+    Command("window of 10^15 voxels", PREDICT.replace("8,16,16", "100000,100000,100000"), "memory"),
+    Command("labels into one image, said without work", SEGMENT.replace("{out}/s.h5", "{out}/s.png") + " --dry-run", "`--output` must be a volume in HDF5, Zarr, TIFF or NIfTI"),
+    Command("affinities into a TIFF, said without work", PREDICT.replace("{out}/a.h5", "{out}/a.tif") + " --dry-run", "`--output` must be a volume in HDF5"),
 ]  # fmt: skip
