@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -39,6 +40,16 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def do_instead(monkeypatch: pytest.MonkeyPatch, do: Callable[[Job, Step], None]) -> None:
     """Replace the work of every step."""
     monkeypatch.setattr("objectwise.workflow.execution.KINDS", [replace(kind, do=do) for kind in KINDS])
+
+
+def pretend_gpus(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Let torch see this many GPUs, of some memory."""
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    memory = SimpleNamespace(total_memory=2**40)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: memory)
 
 
 def files(folder: Path) -> set[str]:
@@ -404,10 +415,7 @@ def test_weights_of_another_architecture_are_found_before_anything_is_written(tm
 
 @pytest.mark.parametrize(("devices", "is_fine"), [("1", True), ("auto", True), ("2", True), ("3", False)])
 def test_more_gpus_than_there_are_are_refused(tmp_path: Path, monkeypatch, devices: str, is_fine: bool):
-    import torch
-
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    pretend_gpus(monkeypatch, 2)
     config = tiny_config(tmp_path, f"training.devices={devices}", "training.accelerator=cuda")
     if is_fine:
         run(config, tmp_path / "run", dry_run=True)
@@ -500,14 +508,11 @@ def test_new_place_of_old_data_is_compared_once_and_taken(tmp_path: Path, calls:
 
 
 def test_run_on_a_gpu_goes_on_where_there_is_none(tmp_path: Path, calls: list[str], monkeypatch):
-    import torch
-
     config = tiny_config(tmp_path, "training.accelerator=cuda", "training.devices=auto")
     with monkeypatch.context() as with_gpus:
-        with_gpus.setattr(torch.cuda, "is_available", lambda: True)
-        with_gpus.setattr(torch.cuda, "device_count", lambda: 2)
+        pretend_gpus(with_gpus, 2)
         run(config, tmp_path / "run", only=["train", "predict"])
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    pretend_gpus(monkeypatch, 0)
     for step in ("segment", "evaluate", "report"):
         run(config, tmp_path / "run", only=[step])
     run(config, tmp_path / "run")
@@ -518,19 +523,16 @@ def test_run_on_a_gpu_goes_on_where_there_is_none(tmp_path: Path, calls: list[st
 
 
 def test_training_begun_on_all_devices_is_not_continued_on_fewer(tmp_path: Path, monkeypatch):
-    import torch
-
     def killed(job, step):
         assert step.settings["training"]["devices"] == 2
         raise KeyboardInterrupt
 
     do_instead(monkeypatch, killed)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    pretend_gpus(monkeypatch, 2)
     config = tiny_config(tmp_path, "training.accelerator=cuda", "training.devices=auto")
     with pytest.raises(KeyboardInterrupt):
         run(config, tmp_path / "run")
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    pretend_gpus(monkeypatch, 1)
     with pytest.raises(ArgumentError, match=r"begun with, but training\.devices changed from 2 to 1"):
         run(config, tmp_path / "run")
 
