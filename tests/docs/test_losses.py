@@ -5,8 +5,6 @@ from __future__ import annotations
 import inspect
 import runpy
 
-import yaml
-
 from objectwise.config import parse_config
 from objectwise.tasks import AffinityTask
 from objectwise.tasks.losses import options_of
@@ -30,11 +28,6 @@ def test_every_option_of_every_loss_can_be_reached_or_follows_from_the_task():
 
 def test_the_example_loads():
     (block,) = blocks_of(PAGE, "yaml")
-    loss = yaml.safe_load(block)["training"]["loss"]
-    tree = {
-        "data": {"train": [{"name": "a", "raw": "a.h5:raw", "labels": "a.h5:ids"}]},
-        "training": {"patch_shape": [8, 8, 8], "steps": 2000, "loss": loss},
-    }
-    terms = parse_config(yaml.safe_dump(tree)).training.terms
+    terms = parse_config(block).training.terms
     assert [term.name for term in terms] == ["bce", "malis", "mine"]
     assert terms[1].weight_at(1000, 1) == 0.5
