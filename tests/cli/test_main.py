@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -120,6 +121,23 @@ def test_misuse_from_a_shell_exits_with_two_and_debug_shows_where(tmp_path: Path
     ended = python("-m", "objectwise", "run", str(tmp_path / "nowhere.yaml"), "--debug")
     assert ended.returncode == 2
     assert "Traceback" in ended.stderr
+
+
+def test_reader_who_leaves_early_is_no_failure_to_speak_of(tmp_path: Path):
+    command = f"{sys.executable} -m objectwise run {write_tiny(tmp_path)} --dry-run --json | head -n 1"
+    ended = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.stdout == "{\n"
+    assert ended.stderr == ""
+
+
+def test_path_that_the_terminal_cannot_show_is_escaped(tmp_path: Path):
+    config = write_tiny(tmp_path).rename(tmp_path / "zell\N{LATIN SMALL LETTER E WITH ACUTE}.yaml")
+    ended = subprocess.run(
+        [sys.executable, "-m", "objectwise", "run", str(config), "--dry-run"], cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("run directory: runs/zell\\xe9\n")
 
 
 @pytest.mark.parametrize(

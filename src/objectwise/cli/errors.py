@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import functools
+import os
+import select
 import sys
 import traceback
 import warnings
@@ -62,6 +64,8 @@ def one_sentence(command: Callable[P, R]) -> Callable[P, R]:
             say(f"\ninterrupted; {_RESUMES if _resumes(error) else 'nothing was half written'}")
             raise typer.Exit(INTERRUPTED) from error
         except Exception as error:
+            if isinstance(error, BrokenPipeError) and hasattr(select, "poll") and _nobody_reads():
+                raise typer.Exit(FAILED) from error
             if isinstance(error, OSError) and error.errno in _WRONG_PATH:
                 _explain(f"error: `{error.filename}` must be a path, got {error.strerror}")
                 raise typer.Exit(MISUSED) from error
@@ -104,11 +108,22 @@ def _explain(sentence: str) -> None:
 
 def _reason(error: Exception) -> str:
     """Say what stopped a command in words of ours where we have them."""
-    text = f"{type(error).__name__}: {error}"
+    text = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
     # torch has an exception of its own on a GPU, and none on the CPU.
     if isinstance(error, MemoryError) or "out of memory" in text.lower() or "t allocate memory" in text:
         return f"the memory did not suffice; choose smaller patches, windows or batches ({text})"
     return text
+
+
+def _nobody_reads() -> bool:
+    """Say whether stdout leads to a process that has ended, as `head` has after its lines; then mute it."""
+    watch = select.poll()
+    watch.register(sys.stdout.fileno(), 0)  # errors are always told
+    if not any(event & select.POLLERR for _, event in watch.poll(0)):
+        return False
+    # What is still to be written at the end of the process would be another error.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 def _resumes(error: BaseException) -> bool:

@@ -5,6 +5,8 @@ Nothing heavy is imported here or at the top of a command's file: `objectwise --
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -66,3 +68,6 @@ def options(
 ) -> None:
     """Handle the options before a command."""
     Debugging.on = debug
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A path that the terminal cannot show is no reason to fail after the work.
+        sys.stdout.reconfigure(errors="backslashreplace")
