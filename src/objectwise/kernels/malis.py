@@ -8,7 +8,7 @@ Kruskal over the rest (`malis_between`) walks both. What they compute says `mali
 
 Large arrays that a step is done with are written over by the next, the keys of the edges by their sort, and
 the sorted edges by the merges: memory that the system has to hand out and clear again costs as much as a pass
-of the sort. What that gains is a row of docs/performance.md.
+of the sort. What that gains is a row of docs/performance.md. What is not written over goes at once, by `del`.
 """
 
 from __future__ import annotations
@@ -72,9 +72,9 @@ def masked_counts(
     edges, _ = edges_to_sort(keys, states, offsets)
     order, spare = sort_between(edges, np.empty_like(edges))
     del edges
-    pieces = single_voxels(flat_labels)
-    positive = count_between(order, steps, None, pieces, merges_over(order, spare))[0].where(is_within)
-    del order, spare, pieces
+    positive = count_between(order, steps, None, single_voxels(flat_labels), merges_over(order, spare))[0]
+    del order, spare
+    positive = positive.where(is_within)
 
     # Negative pass: known within-object edges come first, in any order.
     states &= EXISTS
@@ -89,6 +89,7 @@ def masked_counts(
     order, spare = sort_between(across, np.empty_like(across))
     del across
     negative = count_between(order, steps, members, pieces, merges_over(order, spare))[1]
+    del order, spare, parents, members, pieces
     return positive, negative.where(is_across)
 
 
