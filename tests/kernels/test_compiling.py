@@ -78,6 +78,11 @@ def test_code_is_compiled_anew_where_nothing_can_be_written(package: Path):
     assert run(package) == RESULT
 
 
+def test_loops_run_as_python_where_numba_is_told_not_to_compile(package: Path):
+    assert run(package, NUMBA_DISABLE_JIT="1") == RESULT
+    assert not kept(package)
+
+
 def test_processes_that_compile_at_once_share_what_they_keep(package: Path):
     dtypes = ["int32", "int64"] * 2
     with ThreadPoolExecutor(len(dtypes)) as pool:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
-from numba.core.caching import CompileResultCacheImpl, FunctionCache
+from numba.core.caching import FunctionCache
 from numba.core.serialize import dumps
 
 from objectwise.atomic import replaced_file
@@ -37,6 +37,8 @@ def inlined(function: Function) -> Function:
 
 def _kept(dispatcher: Any) -> Any:
     """Keep the code of a function on disk, if there is a place: beside its source, or in a user's cache."""
+    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]  # for debuggers: the function as it is
+        return dispatcher
     try:
         dispatcher._cache = _Cache(dispatcher.py_func)
     except RuntimeError as error:
@@ -101,8 +103,6 @@ class _Files:
 
 class _Cache(FunctionCache):
     """Numba's cache of a function, with other files."""
-
-    _impl_class = CompileResultCacheImpl
 
     def __init__(self, function: Any) -> None:
         super().__init__(function)
