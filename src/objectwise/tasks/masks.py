@@ -1,0 +1,211 @@
+"""The task of masks: a channel is a class or a structure, and its probability at each voxel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectwise.checks import check_labels, first_position
+from objectwise.errors import ArgumentError, ShapeError
+from objectwise.maps import connected_components
+from objectwise.tasks.losses import LossKind
+from objectwise.tasks.task import Arrays, Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PLAIN = ("dice", "cross_entropy", "focal", "dice_cross_entropy")
+MAPPED = ("region_wise", "boundary", "active_contour", "hausdorff")
+"""Losses with a map of the target, which the processes that load patches make."""
+PLACES = {
+    "dice": "SoftDiceLoss",
+    "cross_entropy": "SoftmaxCrossEntropyLoss",
+    "focal": "SoftmaxFocalLoss",
+    "dice_cross_entropy": "DiceCrossEntropyLoss",
+    "region_wise": "RegionWiseLoss",
+    "boundary": "BoundaryLoss",
+    "active_contour": "ActiveContourLoss",
+    "hausdorff": "HausdorffDTLoss",
+    "instance": "InstanceLoss",
+    "instance_center": "InstanceCenterLoss",
+    "blob": "BlobLoss",
+    "cc_dice": "CCDiceLoss",
+    "region_dice": "RegionDice",
+}
+BINARY = {"cross_entropy": "BinaryCrossEntropyLoss", "focal": "BinaryFocalLoss"}
+"""Of structures that may overlap."""
+DECIDED = {
+    "BoundaryLoss": ("map",),
+    "ActiveContourLoss": ("map", "spacing"),
+    "BinaryCrossEntropyLoss": ("gamma",),
+}
+"""Options of their bases that losses decide themselves."""
+INNER = ("pixel_loss", "instance_loss", "center_loss")
+
+
+class MaskTask(Task):
+    """Classes of which each voxel has one, or structures of which it may have several.
+
+    Parameters
+    ----------
+    classes : names, optional
+        Two or more that exclude each other, the first being the background: label 0, 1, 2, ... Predictions
+        go through a softmax.
+    structures : names, optional
+        One or more that may overlap: label 1, 2, ... Predictions go through a sigmoid each.
+
+    Raises
+    ------
+    ArgumentError
+        Unless one of the two is given, with names that differ.
+    """
+
+    name: ClassVar[str] = "masks"
+    reads: ClassVar[tuple[str, ...]] = ("labels", "classes", "ignore")
+
+    def __init__(
+        self, *, classes: Sequence[str] | None = None, structures: Sequence[str] | None = None
+    ) -> None:
+        if (classes is None) == (structures is None):
+            raise ArgumentError(
+                "the task 'masks' must have either `classes` (one for each voxel, the first the background) "
+                "or "
+                f"`structures` (which may overlap), got {'both' if classes else 'neither'}"
+            )
+        names = tuple(classes or structures or ())
+        least = 2 if classes is not None else 1
+        if len(names) < least or len(set(names)) != len(names):
+            raise ArgumentError(f"the names of a task must be {least} or more and differ, got {list(names)}")
+        self.exclusive = classes is not None
+        self._names = names
+        activation = (
+            {"softmax": True, "sigmoid": False} if self.exclusive else {"softmax": False, "sigmoid": True}
+        )
+        plain = activation | {"other_act": None, "to_onehot_y": self.exclusive, "ignore_label": None}
+        objects = {"activation": "softmax" if self.exclusive else "sigmoid"}
+        # Where classes exclude each other their maps know which voxels are unknown; masks cannot say it.
+        truth = "classes" if self.exclusive else "target"
+        places = PLACES if self.exclusive else PLACES | BINARY
+        self.losses: Mapping[str, LossKind] = {
+            name: LossKind(
+                f"objectwise.losses:{place}",
+                truth,
+                plain,
+                decided=DECIDED.get(place, ()),
+                has_distances=name != "active_contour",
+            )
+            if name in PLAIN + MAPPED
+            else LossKind(f"objectwise.losses:{place}", "target", objects, inner=INNER)
+            for name, place in places.items()
+        }
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The names of the classes or structures."""
+        return self._names
+
+    @property
+    def foreground(self) -> tuple[str, ...]:
+        """The names of those that hold objects: all structures, or all classes but the background."""
+        return self._names[1:] if self.exclusive else self._names
+
+    def check(self, arrays: Arrays, *, name: str) -> None:
+        """Require class labels that have names, ids, or both, which must agree."""
+        if "classes" not in arrays and "labels" not in arrays:
+            raise ArgumentError(f"volume {name!r} must have classes or labels (ids), got neither")
+        if "classes" in arrays:
+            self._check_classes(arrays["classes"], name)
+        if "labels" in arrays:
+            self._check_ids(arrays, name)
+
+    def _check_classes(self, classes: NDArray[Any], name: str) -> None:
+        check_labels(classes, name=f"classes of {name}")
+        if len(classes) == 1:
+            last = len(self.foreground)
+        elif len(classes) == len(self.foreground):  # a mask for each
+            last = 1
+        else:
+            raise ShapeError(
+                f"`classes of {name}` must be one location, or one for each of {list(self.foreground)}, "
+                f"got {len(classes)}"
+            )
+        if int(classes.max(initial=0)) > last:
+            first = first_position(classes > last)
+            rule = f"in 0..{last} ({', '.join(self.foreground)})" if len(classes) == 1 else "0 or 1"
+            raise ArgumentError(f"`classes of {name}` must be {rule}, got {classes[first]} at {first[1:]}")
+
+    def _check_ids(self, arrays: Arrays, name: str) -> None:
+        labels = arrays["labels"]
+        check_labels(labels, name=f"labels of {name}")
+        if len(labels) not in (1, len(self.foreground)) or (
+            len(labels) == 1 and len(self.foreground) > 1 and "classes" not in arrays
+        ):
+            raise ArgumentError(
+                f"`labels of {name}` must be one location for each of {list(self.foreground)}, got "
+                f"{len(labels)}; "
+                "ids do not say which class an object has, `classes` do"
+            )
+        for ids in labels:
+            if int(ids.max(initial=0)) == 1 and int(connected_components(ids > 0).max()) > 1:
+                raise ArgumentError(
+                    f"`labels of {name}` must be ids of objects, got one id in several pieces; give class "
+                    "labels "
+                    "and masks as `classes`: their objects are their components"
+                )
+        if "classes" in arrays:
+            wrong = (self._masks(arrays) != 0) & (self._ids(arrays) == 0)
+            if wrong.any():
+                first = first_position(wrong)
+                raise ArgumentError(
+                    f"`labels of {name}` must have an id wherever `classes` have one of "
+                    f"{list(self.foreground)}, "
+                    f"got 0 at {first[1:]}"
+                )
+
+    def target_names(self, arrays: Sequence[str]) -> tuple[str, ...]:
+        """Return `target`, `classes` if they exclude each other, `instances` if there are ids, `ignore`."""
+        optional = (("labels", "instances"), ("ignore", "ignore"))
+        own = ("target", "classes") if self.exclusive else ("target",)
+        return (*own, *(target for array, target in optional if array in arrays))
+
+    def target(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
+        """Return masks (uint8), ids (integer) and what is unknown (bool), (c, *spatial) each."""
+        masks = self._masks(arrays).astype(np.uint8)
+        found: dict[str, NDArray[Any]] = {
+            "target": self._with_background(masks, 1 - masks.max(0, keepdims=True))
+        }
+        if self.exclusive:
+            found["classes"] = found["target"].argmax(0, keepdims=True).astype(np.uint8)
+        if "labels" in arrays:
+            ids = np.where(masks != 0, self._ids(arrays), 0)
+            found["instances"] = self._with_background(ids, np.zeros_like(ids[:1]))
+        if "ignore" in arrays:
+            unknown = arrays["ignore"].astype(bool)
+            found["ignore"] = np.ascontiguousarray(
+                np.broadcast_to(unknown, (len(self.channels), *unknown.shape[1:]))
+            )
+        return found
+
+    def _masks(self, arrays: Arrays) -> NDArray[np.bool_]:
+        """Return where each foreground class or structure is, (c, *spatial)."""
+        if "classes" not in arrays:
+            return np.asarray(arrays["labels"] != 0)
+        classes = arrays["classes"]
+        if len(classes) == 1:
+            return np.stack([classes[0] == label for label in range(1, len(self.foreground) + 1)])
+        masks = np.asarray(classes != 0)
+        return masks & (np.cumsum(masks, 0) == 1) if self.exclusive else masks
+
+    def _ids(self, arrays: Arrays) -> NDArray[Any]:
+        labels = arrays["labels"]
+        return np.broadcast_to(labels, (len(self.foreground), *labels.shape[1:]))
+
+    def _with_background(self, foreground: NDArray[Any], background: NDArray[Any]) -> NDArray[Any]:
+        return np.concatenate([background, foreground]) if self.exclusive else foreground
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Return the probabilities of the channels."""
+        return logits.softmax(1) if self.exclusive else logits.sigmoid()
