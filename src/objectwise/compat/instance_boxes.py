@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from objectwise.kernels.boxes import least_distances
 from objectwise.losses.inputs import on_device
 from objectwise.maps.instance_cells import ObjectPlaces
 
 DIAGONAL_SMOOTHER = 1e-7
 """The published constant against division by zero; `smoother` does not reach it."""
-PAIRS_AT_ONCE = 1 << 18
 
 
 def center_mask(
@@ -33,50 +32,41 @@ def center_mask(
     return on_device(torch.from_numpy(mask).to(like.dtype), like.device)[None, None]
 
 
-class Boxes(NamedTuple):
-    """Corners and middles of boxes, (b, ndim) each, on the host."""
-
-    starts: Tensor
-    stops: Tensor
-    middles: Tensor
-
-
 def grown_boxes(
-    objects: ObjectPlaces, which: NDArray[np.int64], spatial: tuple[int, ...], dtype: torch.dtype
-) -> Boxes:
-    """Return boxes grown by their own length on each side; one box amid the sample where there is none.
-
-    Corners of objects are integers, whose quotients PyTorch takes in single precision, as published.
-    """
-    if not which.size:
-        middle = torch.tensor([[length // 2 for length in spatial]], dtype=dtype)
-        return Boxes(middle - 1, middle + 1, middle)
+    objects: ObjectPlaces, which: NDArray[np.int64], spatial: tuple[int, ...]
+) -> NDArray[np.int64]:
+    """Return (b, ndim, 2) boxes grown by their own length on each side, and one voxel more at the start."""
     first, last = objects.boxes[which, :, 0], objects.boxes[which, :, 1] - 1
     length = np.maximum(last - first, 1)
-    starts = torch.from_numpy(np.maximum(first - length - 1, 0))
-    stops = torch.from_numpy(np.minimum(last + length, spatial))
-    return Boxes(starts, stops, starts + ((stops - starts) / 2).ceil())
+    return np.stack([np.maximum(first - length - 1, 0), np.minimum(last + length, spatial)], -1)
 
 
-def nearest_distances(first: Boxes, second: Boxes) -> tuple[Tensor, Tensor]:
+def nearest_distances(
+    first: NDArray[np.int64], second: NDArray[np.int64], spatial: tuple[int, ...], dtype: type[np.floating]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return how far every first box is from the nearest second one, and every second from the nearest first.
 
-    All pairs are compared, some at a time: by this distance a neighbour need not be the nearest.
+    Where a side has no box, one of two voxels amid the sample stands for it, whose corners are of `dtype`.
     """
-    step = max(1, PAIRS_AT_ONCE // len(second.starts))
-    to_second, to_first = [], []
-    for piece in zip(*(torch.split(column, step) for column in first), strict=True):
-        distances = _distances(Boxes(*piece), second)
-        to_second.append(distances.amin(1))
-        to_first.append(distances.amin(0))
-    return torch.cat(to_second), torch.stack(to_first).amin(0)
+    if len(first) and len(second):
+        return least_distances(first, second), least_distances(second, first)
+    if not (len(first) or len(second)):
+        return np.zeros(1), np.zeros(1)
+    distances = _distances_to_middle(first if len(first) else second, spatial, dtype)
+    nearest = distances.min(keepdims=True)
+    return (distances, nearest) if len(first) else (nearest, distances)
 
 
-def _distances(first: Boxes, second: Boxes) -> Tensor:
-    """Return 1 - IoU + (distance of the middles / diagonal of both)^2 for every pair of boxes."""
-    starts, stops = first.starts[:, None], first.stops[:, None]
-    common = (torch.minimum(stops, second.stops) - torch.maximum(starts, second.starts)).clamp(min=0).prod(-1)
-    volumes = (stops - starts).prod(-1) + (second.stops - second.starts).prod(-1)
-    hull = torch.maximum(stops, second.stops) - torch.minimum(starts, second.starts)
-    apart = ((first.middles[:, None] - second.middles) ** 2).sum(-1)
-    return 1 - common / (volumes - common) + apart / ((hull**2).sum(-1) + DIAGONAL_SMOOTHER)
+def _distances_to_middle(
+    boxes: NDArray[np.int64], spatial: tuple[int, ...], dtype: type[np.floating]
+) -> NDArray[np.float64]:
+    middle = np.array([length // 2 for length in spatial])
+    starts, stops = boxes[..., 0], boxes[..., 1]
+    common = np.clip(np.minimum(stops, middle + 1) - np.maximum(starts, middle - 1), 0, None).prod(1)
+    volumes = (stops - starts).prod(1) + 2 ** len(spatial)
+    apart = ((starts + (stops - starts + 1) // 2 - middle) ** 2).sum(1)
+    diagonal = ((np.maximum(stops, middle + 1) - np.minimum(starts, middle - 1)) ** 2).sum(1)
+    iou = common.astype(dtype) / (volumes - common).astype(dtype)
+    farther = apart.astype(dtype) / (diagonal.astype(dtype) + dtype(DIAGONAL_SMOOTHER))
+    distances: NDArray[np.float64] = (1 - iou + farther).astype(np.float64)
+    return distances

@@ -20,6 +20,7 @@ from objectwise.compat.instance_segments import (
     is_plain_dice,
 )
 from objectwise.errors import ArgumentError
+from objectwise.losses.inputs import on_device
 from objectwise.losses.instances.crops import one_number
 
 
@@ -148,11 +149,14 @@ def _proximity(sample: Sample, chosen: Chosen, of_outputs: Tensor, of_labels: Te
     """Return the squared difference of the two weighted sums, which can cancel."""
     spatial = tuple(sample.p.shape[2:])
     outputs, labels = (
-        grown_boxes(objects, which, spatial, sample.p.dtype)
+        grown_boxes(objects, which, spatial)
         for objects, which in ((sample.outputs, chosen.outputs), (sample.labels, chosen.labels))
     )
-    to_labels, to_outputs = nearest_distances(outputs, labels)
-    by_output = (to_labels.to(of_outputs) * of_outputs).sum()
-    by_label = (to_outputs.to(of_labels) * of_labels).sum()
-    squared: Tensor = (by_label - by_output).double() ** 2
+    dtype = np.float64 if sample.p.dtype == torch.float64 else np.float32
+    to_labels, to_outputs = (
+        on_device(torch.from_numpy(distances), sample.p.device)
+        for distances in nearest_distances(outputs, labels, spatial, dtype)
+    )
+    apart = (to_outputs * of_labels.double()).sum() - (to_labels * of_outputs.double()).sum()
+    squared: Tensor = apart**2
     return squared + (len(sample.outputs.sizes) if chosen.crowded else 0)

@@ -65,33 +65,6 @@ def _is_slow(
 
 
 @compiled
-def box_distances(
-    first: NDArray[np.int64],
-    second: NDArray[np.int64],
-    partners: NDArray[np.int64],
-    spacing: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Return the distance of every first box (n, ndim, 2) to its partner among the second ones.
-
-    1 - IoU + (distance of the middles / diagonal of the box around both)^2, in 0..2 (Zheng et al. 2020).
-    """
-    distances = np.empty(len(first))
-    for i in range(len(first)):
-        common, here, there, apart, diagonal = 1.0, 1.0, 1.0, 0.0, 0.0
-        for axis in range(first.shape[1]):
-            a, b = first[i, axis, 0], first[i, axis, 1]
-            c, d = second[partners[i], axis, 0], second[partners[i], axis, 1]
-            size = spacing[axis]
-            common *= max(min(b, d) - max(a, c), 0) * size
-            here *= (b - a) * size
-            there *= (d - c) * size
-            apart += ((a + b - c - d) * size / 2) ** 2
-            diagonal += ((max(b, d) - min(a, c)) * size) ** 2
-        distances[i] = 1 - common / (here + there - common) + apart / diagonal
-    return distances
-
-
-@compiled
 def _cell_size(extent: NDArray[np.float64], n: int) -> float:
     """Return the side of cubes of which about n cover the extent."""
     longest = extent.max()

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from objectwise.checks import check_spacing
-from objectwise.kernels.nearest import box_distances, nearest_points
+from objectwise.kernels.boxes import box_distances
+from objectwise.kernels.nearest import nearest_points
 from objectwise.losses.inputs import on_device
 from objectwise.losses.instances.batch import Batch
 from objectwise.maps.instance_cells import ObjectPlaces
