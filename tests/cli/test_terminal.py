@@ -23,6 +23,8 @@ def stopped_at(sign: bytes, stop: signal.Signals, *arguments: str) -> tuple[int,
     process = subprocess.Popen(
         [sys.executable, "-m", "objectwise", *arguments],
         env=environment, stdin=inside, stdout=inside, stderr=inside,
+        # A shell that starts the tests in the background has Ctrl-C ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     os.close(inside)
     shown, waiting = b"", True

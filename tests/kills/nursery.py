@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -34,7 +35,9 @@ class Nursery:
         """Start `objectwise ARGUMENTS`; return the number of its process."""
         self.process.stdin.write(json.dumps({"arguments": arguments, "stderr": str(stderr)}) + "\n")
         self.process.stdin.flush()
-        return int(self.process.stdout.readline())
+        number = int(self.process.stdout.readline())
+        assert number > 1, f"the nursery must answer with a process, got {number}"
+        return number
 
     def end(self) -> int:
         """Wait for the last process; return its exit code, negative for the signal that ended it."""
@@ -51,6 +54,8 @@ def main() -> None:
         wanted = json.loads(line)
         process = os.fork()
         if process == 0:
+            # A shell that starts the tests in the background has it ignored.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             file = os.open(wanted["stderr"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(file, 1)
             os.dup2(file, 2)

@@ -12,6 +12,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,12 @@ from tests.workflow.tiny import write_tiny
 KILLS = int(os.environ.get("OBJECTWISE_KILLS", "12"))
 SEED = int(os.environ.get("OBJECTWISE_KILL_SEED", "0"))
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-CODES = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: -signal.SIGTERM, signal.SIGINT: 130}
+CODES = {
+    signal.SIGKILL: (-signal.SIGKILL,),
+    signal.SIGTERM: (-signal.SIGTERM,),
+    # The second where Python, on its way out, ends itself by the signal; a shell shows 130 for both.
+    signal.SIGINT: (130, -signal.SIGINT),
+}
 PARTS = ("checks", *STEPS)
 OTHER = ["--set", "training.steps=11", "--set", "segmentation.minimum_size=3"]
 """Settings of the run that --overwrite meets."""
@@ -117,10 +123,14 @@ def stop(
     while (
         kill.step in STEPS and not marked.exists() and not (begun.exists() and begun.stat().st_mtime >= now)
     ):  # a step that an earlier run has completed is not waited for
-        assert time.monotonic() < deadline, f"{kill}: not begun within two minutes; {said.read_text()}"
+        if time.monotonic() > deadline:
+            os.kill(process, signal.SIGKILL)
+            nursery.end()
+            pytest.fail(f"{kill}: not begun within two minutes; {said.read_text()}")
         time.sleep(0.001)
     time.sleep(kill.share * whole.seconds[kill.step])
-    os.kill(process, kill.signal)
+    with suppress(ProcessLookupError):  # it was faster
+        os.kill(process, kill.signal)
     return nursery.end()
 
 
@@ -138,7 +148,7 @@ def test_stopped_run_ends_with_the_bytes_of_one_that_never_stopped(
     for kill in kills:
         code = stop(nursery, arguments, directory, kill, whole, said)
         story += f"\n{kill} ended with {code}: {said.read_text()}"
-        assert code in (0, CODES[kill.signal]), story
+        assert code in (0, *CODES[kill.signal]), story
         assert "Traceback" not in said.read_text(), story
     nursery.start(arguments, said)
     assert nursery.end() == 0, story + said.read_text()
