@@ -3,7 +3,7 @@
     python docs/make_configuration.py
 
 The introduction, above the marker, is written by hand and stays as it is. Everything below the marker comes
-from `src/objectwise/config/models.py`, so that the page never says another default than the code has.
+from `src/objectwise/config/`, so that the page never says another default than the code has.
 """
 
 from __future__ import annotations

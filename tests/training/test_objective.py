@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from objectwise.config.models import LossConfig
+from objectwise.config.training import LossConfig
 from objectwise.graph import Neighborhood
 from objectwise.losses import AffinityBCELoss, MalisLoss
 from objectwise.tasks import AffinityTask

@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
-from objectwise.config.models import TrainingConfig
+from objectwise.config.training import TrainingConfig
 from objectwise.errors import DivergenceError
 from objectwise.networks import AffinityUNet
 from objectwise.tasks import Objective

@@ -15,7 +15,8 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from objectwise.config.models import RunConfig, TrainingConfig
+from objectwise.config.models import RunConfig
+from objectwise.config.training import TrainingConfig
 from objectwise.data import LabelledVolume, PatchAugmentation, PatchSampler, fit_normalisation
 from objectwise.networks import NetworkRecord, load_network, save_network
 from objectwise.networks.machine import torch_threads

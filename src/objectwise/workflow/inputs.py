@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from objectwise.config.models import RunConfig, VolumeConfig
+from objectwise.config.models import RunConfig
+from objectwise.config.volumes import VolumeConfig
 from objectwise.data import Volume
 from objectwise.data.formats.common import parse_location
 from objectwise.errors import VolumeError

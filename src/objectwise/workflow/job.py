@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from objectwise.config.models import RunConfig, VolumeConfig
+from objectwise.config.models import RunConfig
+from objectwise.config.volumes import VolumeConfig
 from objectwise.workflow.fingerprint import InputDigests
 from objectwise.workflow.inputs import Input, labels_input, raw_input
 from objectwise.workflow.layout import RunDirectory

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectwise.config.load import dump_config, load_config
-from objectwise.config.models import RunConfig, VolumeConfig
+from objectwise.config.models import RunConfig
+from objectwise.config.volumes import VolumeConfig
 from objectwise.curves import read_curves
 from objectwise.data import Volume
 from objectwise.errors import ArgumentError

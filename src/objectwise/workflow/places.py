@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from objectwise.config.models import RunConfig, VolumeConfig
+from objectwise.config.models import RunConfig
+from objectwise.config.volumes import VolumeConfig
 from objectwise.data.formats.common import parse_location
 from objectwise.errors import ArgumentError
 

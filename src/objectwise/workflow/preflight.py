@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from objectwise.checks import check_offsets_fit
-from objectwise.config.models import RunConfig, VolumeConfig
+from objectwise.config.models import RunConfig
+from objectwise.config.volumes import VolumeConfig
 from objectwise.data import VolumeInfo, check_pair
 from objectwise.errors import ArgumentError, ConfigError, ObjectwiseError
 from objectwise.pipeline.predict import find_device

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from objectwise.config.models import VolumeConfig
+from objectwise.config.volumes import VolumeConfig
 from objectwise.errors import ArgumentError
 from objectwise.pipeline.stacks import Sections
 from objectwise.workflow.job import Job

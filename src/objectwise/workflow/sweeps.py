@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.config.models import VolumeConfig
+from objectwise.config.volumes import VolumeConfig
 from objectwise.pipeline import Sweep, sweep_thresholds
 from objectwise.workflow.job import Job
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 
-from objectwise.config.models import VolumeConfig
+from objectwise.config.volumes import VolumeConfig
 from objectwise.errors import ArgumentError, ObjectwiseError, ObjectwiseWarning
 from objectwise.pipeline.stacks import describe_stack
 from objectwise.workflow.job import Job

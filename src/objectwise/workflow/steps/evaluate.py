@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from objectwise.atomic import write_json
-from objectwise.config.models import VolumeConfig
+from objectwise.config.volumes import VolumeConfig
 from objectwise.metrics import Scores, mean_scores, save_tables, section_tables
 from objectwise.pipeline import StackScores, read_affinities, read_label_stack, score_tables
 from objectwise.workflow.engine import Needs, Record, Step, StepKind
