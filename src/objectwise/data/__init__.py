@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from objectwise.data.intensity import Normalisation, fit_normalisation, normalise_raw, raw_range
+from objectwise.data.labelled_volume import LabelledVolume
 from objectwise.data.phantom import Phantom, lesion_phantom, neuropil_phantom
-from objectwise.data.sampling import LabelledVolume, Patch, PatchSampler, compact_labels
+from objectwise.data.sampling import Patch, PatchSampler, compact_labels
 from objectwise.data.volumes import (
     Volume,
     VolumeInfo,

@@ -31,7 +31,8 @@ from torch import Tensor
 
 from objectwise.checks import check_dimensions, check_number, check_positive, check_whole_number
 from objectwise.data.defects import Defects
-from objectwise.data.sampling import TRUTH, Patch, compact_labels
+from objectwise.data.labelled_volume import TRUTH
+from objectwise.data.sampling import Patch, compact_labels
 from objectwise.errors import ArgumentError
 
 KEYS = ("raw", *TRUTH)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from objectwise.checks import check_choice, check_number, check_whole_number
+from objectwise.data.labelled_volume import LabelledVolume
 from objectwise.errors import ArgumentError
-
-if TYPE_CHECKING:
-    from objectwise.data.sampling import LabelledVolume
 
 AROUND = ("anywhere", "objects", "classes")
 

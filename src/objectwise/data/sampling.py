@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from objectwise.checks import check_labels, check_whole_number
 from objectwise.data.balance import Balance, Places
 from objectwise.data.intensity import Normalisation, fit_normalisation
+from objectwise.data.labelled_volume import LabelledVolume
 from objectwise.errors import ArgumentError, ShapeError
 
 TRIES = 50
@@ -23,37 +24,6 @@ TRIES = 50
 
 # Streams of one (seed, i), so that augmenting differently never moves a patch.
 _CORNER_STREAM, _AUGMENTATION_STREAM = 0, 1
-
-
-TRUTH = ("labels", "classes", "ignore", "unlabelled")
-"""What may be known of a volume beside its raw image."""
-
-
-class LabelledVolume(NamedTuple):
-    """A raw volume and what is known of it: (z, y, x), or (y, x) for 2-D patches, or channels in front."""
-
-    name: str
-    raw: NDArray[Any]
-    labels: NDArray[Any] | None = None
-    """Ids of objects, 0 for background."""
-    classes: NDArray[Any] | None = None
-    """Class labels, or a mask for each structure."""
-    ignore: NDArray[np.bool_] | None = None
-    """True where the truth is unknown."""
-    unlabelled: NDArray[np.bool_] | None = None
-    """True outside all objects where nothing is resolved into objects."""
-    voxel_size: tuple[float, ...] = (1.0, 1.0, 1.0)
-    """z, y, x, in the unit of the file."""
-
-    def truth(self) -> dict[str, NDArray[Any]]:
-        """Return what there is beside the raw image, by name."""
-        return {name: getattr(self, name) for name in TRUTH if getattr(self, name) is not None}
-
-    def foreground(self) -> NDArray[Any]:
-        """Return an array that is not 0 where an object or a class is, (z, y, x)."""
-        array = self.classes if self.labels is None else self.labels
-        assert array is not None
-        return array if array.ndim == 3 else np.asarray(array.any(0))
 
 
 class Patch(NamedTuple):
