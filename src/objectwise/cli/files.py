@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from objectwise.graph import Neighborhood
 
 FILES_PANEL = "On plain files"
-RUN_PANEL = "On a run"
 _OFFSETS_RULE = "'nearest' or a table like [[-1,0,0],[0,-1,0]]"
 
 Offsets = Annotated[
