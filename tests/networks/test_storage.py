@@ -202,6 +202,18 @@ def test_file_of_a_later_format_asks_for_a_newer_version(path, network, monkeypa
         load_network(path)
 
 
+@pytest.mark.parametrize("written", [True, False, 0, -1, 2.0, "2", None])
+def test_file_of_no_format_is_refused(path, network, monkeypatch, written):
+    monkeypatch.setattr("objectwise.networks.storage.FORMAT", written)
+    save_network(path, network)
+    monkeypatch.undo()
+    with pytest.raises(
+        CheckpointError,
+        match=rf"network\.pt must be a network file, but its format is {written!r}; take another copy",
+    ):
+        load_network(path)
+
+
 def test_file_saved_anew_by_other_hands_has_lost_its_checksum(path):
     torch.save(torch.load(path), path)
     with pytest.raises(CheckpointError, match="its checksum is gone"):

@@ -61,7 +61,9 @@ def load_network(path: Path | str) -> AffinityUNet:
     path = Path(path)
     content = read_archive(path, what=WHAT, cure=CURE)
     known = content.get("format", 1)
-    if not isinstance(known, int) or known > FORMAT:
+    if type(known) is not int or known < 1:  # True is an int
+        raise CheckpointError(f"{path} must be {WHAT}, but its format is {known!r}; {CURE}")
+    if known > FORMAT:
         raise CheckpointError(
             f"{path} must be of format {FORMAT} or before, got {known!r}; read it with a newer objectwise"
         )
