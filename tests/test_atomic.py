@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from objectwise.atomic import clear_partials, replaced_file, replaced_folder
+from objectwise.atomic import clear_partials, lock_file, one_writer, replaced_file, replaced_folder
 from objectwise.networks import AffinityUNet, save_network
 
 
@@ -133,3 +133,22 @@ def test_equal_networks_are_equal_files(tmp_path: Path):
     save_network(tmp_path / "a.pt", network)
     save_network(tmp_path / "b.pt", network)
     assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
+def test_a_lock_that_goes_while_it_is_taken_is_taken_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    lock, taken = tmp_path / ".a.txt.lock", []
+
+    def taken_late(number: int, *, patience: float) -> bool:
+        taken.append(number)
+        if len(taken) == 1:
+            lock.unlink()  # by who held it before
+        return lock_file(number, patience=patience)
+
+    monkeypatch.setattr("objectwise.atomic.lock_file", taken_late)
+    monkeypatch.setattr(Path, "exists", lambda path: True)  # it was, a moment ago
+    with one_writer(tmp_path / "a.txt"):
+        assert lock.stat().st_ino == os.fstat(taken[-1]).st_ino
+    monkeypatch.undo()
+    assert len(taken) == 2
+    assert not lock.exists()

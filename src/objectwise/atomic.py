@@ -119,8 +119,9 @@ def one_writer(path: Path) -> Iterator[None]:
             os.close(number)
             raise TimeoutError(f"another process has been writing it for {_PATIENCE:.0f} s")
         # Whoever held it before has deleted it, and the next one may hold a new file of that name.
-        if lock.exists() and lock.stat().st_ino == os.fstat(number).st_ino:
-            break
+        with suppress(FileNotFoundError):
+            if os.path.samestat(lock.stat(), os.fstat(number)):
+                break
         os.close(number)
     try:
         yield
