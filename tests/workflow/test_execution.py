@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import yaml
 
 from objectwise.config import RunConfig, load_config
 from objectwise.errors import ArgumentError, ConfigError, VolumeError
@@ -101,6 +103,23 @@ def test_other_configuration_is_refused_with_its_first_key(tmp_path: Path, calls
     ):
         run(other, tmp_path / "run")
     assert calls == list(STEPS)
+
+
+def test_volume_that_comes_into_a_folder_changes_no_finished_run(tmp_path: Path, calls: list[str]):
+    write_tiny(tmp_path)
+    text = (tmp_path / "tiny.yaml").read_text()
+    places = f'raw: "{tmp_path}/*.h5:volumes/raw", labels: "{tmp_path}/*.h5:volumes/labels/neuron_ids"'
+    tree = yaml.safe_load(text) | {"data": {"source": yaml.safe_load(f"{{{places}}}"), "split": {"train": 1}}}
+    config = tmp_path / "folder.yaml"
+    config.write_text(yaml.safe_dump(tree))
+    directory = tmp_path / "run"
+    run(load_config(config), directory)
+    shutil.copy(tmp_path / "test.h5", tmp_path / "more.h5")
+    calls.clear()
+    run(load_config(directory / "config.yaml"), directory)
+    assert calls == []
+    with pytest.raises(ArgumentError, match=r"'train' .* \(new: more\); choose another"):
+        run(load_config(config), directory)
 
 
 def test_overwrite_redoes_only_what_the_change_concerns(tmp_path: Path, calls: list[str]):

@@ -1,7 +1,8 @@
 """YAML text to a validated `RunConfig`, and back.
 
 The stages are separate so that each can say what is wrong in the user's own terms:
-text -> tree (no key twice) -> overrides -> environment variables -> typed configuration.
+text -> tree (no key twice) -> overrides -> environment variables -> volumes of the source -> typed
+configuration.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pydantic import ValidationError
 
 from objectwise.config.models import RunConfig
 from objectwise.config.problems import dotted, problems_of, shortened, shown
+from objectwise.config.sources import with_sources
 from objectwise.errors import ConfigError
 
 # PyYAML follows YAML 1.1, where `1e-3` is a string, `1:30` is 90 and `017` is 15. Here a number is what every
@@ -93,12 +95,23 @@ def parse_config(text: str, overrides: Sequence[str] = (), *, source: str = "con
     problems = [*_values_without_meaning(tree)]
     tree = _expand(tree, (), problems)
     _refuse(problems, source)
+    if isinstance(tree.get("data"), dict):
+        tree["data"] = _written_out(tree["data"], tree.get("seed"), source)
     try:
         # Through JSON, strict mode takes a list where a tuple is meant, and still converts nothing else.
         return RunConfig.model_validate_json(json.dumps(tree))
     except ValidationError as error:
         _refuse(problems_of(error, tree, RunConfig), source)
         raise  # not reached: a validation error holds at least one problem
+
+
+def _written_out(data: dict[str, Any], seed: Any, source: str) -> dict[str, Any]:
+    """Return the section `data` with the volumes of its source; a seed that is none is another problem."""
+    known = isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0
+    try:
+        return with_sources(data, seed=seed if known else 0)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from error
 
 
 def dump_config(config: RunConfig) -> str:

@@ -122,7 +122,7 @@ def _rule(item: Any, path: Path, model: type[BaseModel]) -> str:
 def _suggestion(path: Path, model: type[BaseModel]) -> str:
     """Name the known key that an unknown one probably means: here, or elsewhere in the configuration."""
     section = _model_at(path[:-1], model)
-    known = list(section.model_fields)
+    known = [*section.model_fields, *getattr(section, "written_out", ())]
     name = str(path[-1])
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     if near:

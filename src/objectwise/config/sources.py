@@ -2,7 +2,8 @@
 
     data:
       source: {nnunet: data/Dataset004_Hippocampus}          # or
-      source: {raw: "images/*.png", labels: "labels/*.png"}  # `*` is the name of a case
+      source: {raw: "images/*.png", labels: "labels/*.png"}  # `*` is the name of a case, or
+      source: {raw: ["*/t1.nii", "*/t2.nii"], classes: "*/lesions.nii"}
       split: {train: 0.7, tune: 0.15, evaluate: 0.15}        # shares, or lists of names
 
 The lists stand in the run's own config.yaml, so that a file added later changes no finished run.
@@ -10,19 +11,29 @@ The lists stand in the run's own config.yaml, so that a file added later changes
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from objectwise.config.nnunet import Case, nnunet_cases
 from objectwise.errors import ConfigError
 
 GROUPS = ("train", "tune", "evaluate")
 ARRAYS = ("raw", "labels", "classes", "ignore", "unlabelled")
-Case = dict[str, Any]
-"""The keys of a volume: name, raw, labels, ..."""
+SHARES: Mapping[str, float] = {"train": 0.7, "tune": 0.15, "evaluate": 0.15}
+"""Of the cases, where no split says otherwise."""
+
+
+class Source(NamedTuple):
+    """What a source holds."""
+
+    cases: list[Case]
+    """By name."""
+    keys: dict[str, Any]
+    """Of the section `data`: those that follow from the source."""
 
 
 def with_sources(data: Mapping[str, Any], *, seed: int = 0) -> dict[str, Any]:
@@ -48,93 +59,46 @@ def with_sources(data: Mapping[str, Any], *, seed: int = 0) -> dict[str, Any]:
     listed = [group for group in GROUPS if data.get(group)]
     if listed:
         raise ConfigError(f"data.{listed[0]} must be left out beside data.source, whose data.split makes it")
-    cases = cases_of(data["source"])
+    found = source_of(data["source"])
     rest = {key: value for key, value in data.items() if key not in ("source", "split")}
-    return rest | split_cases(
-        cases, data.get("split", {"train": 0.7, "tune": 0.15, "evaluate": 0.15}), seed=seed
-    )
+    for key, value in found.keys.items():
+        if rest.setdefault(key, value) != value:
+            raise ConfigError(f"data.{key} must be {value} as data.source has it, got {rest[key]!r}")
+    return rest | split_cases(found.cases, data.get("split", SHARES), seed=seed)
 
 
-def cases_of(source: Any) -> list[Case]:
-    """Return the cases of a source, by name."""
+def source_of(source: Any) -> Source:
+    """Return the cases of a source, and what follows from it."""
     if not isinstance(source, Mapping) or ("nnunet" in source) == ("raw" in source):
         raise ConfigError(f"data.source must hold either nnunet: FOLDER or raw: PATTERN, got {source!r}")
-    if "nnunet" in source:
-        _only(source, ("nnunet",))
-        return nnunet_cases(Path(str(source["nnunet"])))
-    _only(source, ARRAYS)
-    return glob_cases({name: source[name] for name in ARRAYS if name in source})
-
-
-def nnunet_cases(folder: Path) -> list[Case]:
-    """Return the training cases of a folder in nnU-Net's layout.
-
-        dataset.json                        channel_names, labels, file_ending
-        imagesTr/CASE_0000.nii.gz           one file a channel
-        labelsTr/CASE.nii.gz                class labels
-
-    A label named `ignore` in dataset.json marks voxels of unknown truth.
-    """
-    description = read_dataset(folder)
-    ending = description["file_ending"]
-    n_channels = len(description["channel_names"])
-    cases: list[Case] = []
-    for labels in sorted((folder / "labelsTr").glob(f"*{ending}")):
-        name = labels.name.removesuffix(ending)
-        channels = [folder / "imagesTr" / f"{name}_{index:04d}{ending}" for index in range(n_channels)]
-        missing = [path for path in channels if not path.is_file()]
-        if missing:
-            raise ConfigError(
-                f"data.source.nnunet: case {name!r} must have {n_channels} channels, got no {missing[0]}"
-            )
-        raw = [str(path) for path in channels]
-        cases.append({"name": name, "raw": raw if n_channels > 1 else raw[0], "classes": str(labels)})
-    if not cases:
-        raise ConfigError(f"data.source.nnunet must have labelled cases, got none in {folder / 'labelsTr'}")
-    return cases
-
-
-def read_dataset(folder: Path) -> dict[str, Any]:
-    """Return dataset.json, with `channel_names`, `labels` and `file_ending`."""
-    path = folder / "dataset.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(
-            f"data.source.nnunet must hold a dataset.json, got {folder}: {error.strerror}"
-        ) from error
-    except ValueError as error:
-        raise ConfigError(f"{path} must be JSON, got {error}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} must be a mapping, got {type(content).__name__}")
-    content.setdefault("channel_names", content.get("modality"))  # nnU-Net 1
-    content.setdefault("file_ending", ".nii.gz")
-    for key in ("channel_names", "labels"):
-        if not isinstance(content.get(key), dict) or not content[key]:
-            raise ConfigError(f"{path} must name {key}, got {content.get(key)!r}")
-    return content
+    if "raw" in source:
+        _only(source, ARRAYS)
+        patterns = {name: source[name] for name in ARRAYS if name in source}
+        several = len(source["raw"]) if isinstance(source["raw"], list | tuple) else 1
+        return Source(glob_cases(patterns), {"channels": several} if several > 1 else {})
+    _only(source, ("nnunet",))
+    if not isinstance(source["nnunet"], str) or not source["nnunet"]:
+        raise ConfigError(f"data.source.nnunet must be a folder, got {source['nnunet']!r}")
+    return Source(*nnunet_cases(Path(source["nnunet"])))
 
 
 def glob_cases(patterns: Mapping[str, Any]) -> list[Case]:
-    """Return a case for every file that the pattern of `raw` finds; its `*` names the others."""
-    many = {name: [value] if isinstance(value, str) else list(value) for name, value in patterns.items()}
+    """Return a case for every file that the pattern of `raw` finds; its `*` names the others.
+
+    A file that another pattern finds for another case is no case: of `a.nii.gz` and `a_seg.nii.gz` the second
+    is the label of the first.
+    """
+    many = {name: value if isinstance(value, list | tuple) else [value] for name, value in patterns.items()}
     for name, values in many.items():
+        if not values:
+            raise ConfigError(f"data.source.{name} must be a path with one *, got an empty list")
         for value in values:
             if not isinstance(value, str) or value.count("*") != 1:
                 raise ConfigError(f"data.source.{name} must be a path with one *, got {value!r}")
-    first = many["raw"][0]
-    before, _, after = first.partition("*")
-    start = Path(before[: before.rfind("/") + 1] or ".")
-    prefix, suffix = before[before.rfind("/") + 1 :], after.partition(":")[0]
-    if "/" in suffix:
-        raise ConfigError(f"data.source.raw must have its * in the name of the file, got {first!r}")
-    names = sorted(
-        path.name[len(prefix) : len(path.name) - len(suffix)]
-        for path in (start.iterdir() if start.is_dir() else ())
-        if path.name.startswith(prefix)
-        and path.name.endswith(suffix)
-        and len(path.name) > len(prefix + suffix)
-    )
+    first, *others = (value for values in many.values() for value in values)
+    names = _names(first)
+    taken = {value.replace("*", name) for value in others for name in names}
+    names = [name for name in names if first.replace("*", name) not in taken]
     if not names:
         raise ConfigError(f"data.source.raw must find a file, got none for {first!r}")
     cases = []
@@ -150,6 +114,23 @@ def glob_cases(patterns: Mapping[str, Any]) -> list[Case]:
     return cases
 
 
+def _names(pattern: str) -> list[str]:
+    """Return what the `*` of a path stands for, in the name of a file or a folder."""
+    before, _, after = pattern.partition("*")
+    folder, slash, prefix = before.rpartition("/")
+    suffix, deeper, _ = after.partition(":")[0].partition("/")
+    start = Path(folder + slash or ".")
+    return sorted(
+        path.name[len(prefix) : len(path.name) - len(suffix)]
+        for path in (start.iterdir() if start.is_dir() else ())
+        if path.name.startswith(prefix)
+        and path.name.endswith(suffix)
+        and len(path.name) > len(prefix + suffix)
+        and (prefix or not path.name.startswith("."))  # as a shell has it: hidden files are no cases
+        and (not deeper or path.is_dir())
+    )
+
+
 def split_cases(cases: Sequence[Case], split: Any, *, seed: int) -> dict[str, list[Case]]:
     """Return the cases of each group: shares of them at random, or those that lists name."""
     if not isinstance(split, Mapping):
@@ -158,16 +139,41 @@ def split_cases(cases: Sequence[Case], split: Any, *, seed: int) -> dict[str, li
     if any(isinstance(value, list | tuple) for value in split.values()):
         return _named(cases, split)
     shares = [split.get(group, 0) for group in GROUPS]
-    if any(isinstance(share, bool) or not isinstance(share, int | float) or share < 0 for share in shares):
+    if not all(_is_share(share) for share in shares):
         raise ConfigError(f"data.split must hold shares from 0 to 1 or lists of names, got {dict(split)}")
     if abs(sum(shares) - 1) > 1e-6:
         raise ConfigError(f"data.split must add up to 1, got {dict(split)}")
-    ends = np.round(np.cumsum(shares) * len(cases)).astype(int)
-    if ends[0] == 0:
-        raise ConfigError(f"data.split.train must give a case or more of {len(cases)}, got {shares[0]}")
+    if not shares[0]:
+        raise ConfigError("data.split.train must be above 0, got 0")
+    least = sum(share > 0 for share in shares)
+    if len(cases) < least:
+        raise ConfigError(
+            f"data.source must have {least} cases for the groups of data.split, got {len(cases)}; "
+            "give other groups the share 0, or cut one volume by sections"
+        )
     order = np.random.default_rng(seed).permutation(len(cases))
-    parts = np.split(order, ends[:-1])
+    parts = np.split(order, np.cumsum(_counts(shares, len(cases)))[:-1])
     return {group: [cases[i] for i in sorted(part)] for group, part in zip(GROUPS, parts, strict=True)}
+
+
+def _is_share(share: Any) -> bool:
+    return not isinstance(share, bool) and isinstance(share, int | float) and 0 <= share <= 1
+
+
+def _counts(shares: Sequence[float], total: int) -> list[int]:
+    """Return how many of `total` each share has: one at least, unless it is 0, and else to the next below.
+
+    What is left goes to those that lost most by rounding; what is too much comes from the largest.
+    """
+    # A share such as 0.3 of 10 is 2.9999... in binary.
+    counts = [max(1, math.floor(share * total + 1e-9)) if share else 0 for share in shares]
+    while sum(counts) != total:
+        lost = [share * total - count for share, count in zip(shares, counts, strict=True)]
+        if sum(counts) < total:
+            counts[lost.index(max(lost))] += 1
+        else:
+            counts[counts.index(max(counts))] -= 1
+    return counts
 
 
 def _named(cases: Sequence[Case], split: Mapping[str, Any]) -> dict[str, list[Case]]:

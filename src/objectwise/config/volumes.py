@@ -37,6 +37,7 @@ class VolumeConfig(Section):
 class DataConfig(Section):
     """The volumes to train on, to choose the threshold on, and to segment and score."""
 
+    written_out = ("source", "split")
     train: Annotated[tuple[VolumeConfig, ...], Field(min_length=1)]
     """Volumes the network learns from."""
     tune: tuple[VolumeConfig, ...] = ()

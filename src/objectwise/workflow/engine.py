@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from objectwise.atomic import clear_partials, read_json, write_json
+from objectwise.config.problems import shortened
 from objectwise.data import Volume
 from objectwise.errors import ArgumentError, VolumeError, VolumeWriteError
 from objectwise.workflow.fingerprint import fingerprint, first_difference
@@ -222,6 +223,19 @@ class Difference(NamedTuple):
     key: str
     old: Any
     new: Any
+
+    def __str__(self) -> str:
+        """Say what changed; of long lists, such as the volumes of a folder, what came and went."""
+        said = f"{self.key} changed from {shortened(str(self.old))} to {shortened(str(self.new))}"
+        if not (isinstance(self.old, list) and isinstance(self.new, list)):
+            return said
+        rows = (("new", self.new, self.old), ("gone", self.old, self.new))
+        changes = [
+            f"{word}: {shortened(', '.join(map(str, found)))}"
+            for word, mine, other in rows
+            if (found := [one for one in mine if one not in other])
+        ]
+        return f"{said} ({'; '.join(changes)})" if changes else said
 
 
 def plan(

@@ -158,7 +158,7 @@ def _check_steps(steps: Sequence[Step], here: RunDirectory, *, only: Sequence[st
             word = "completed" if "outputs" in known else "begun"
             raise ArgumentError(
                 f"the configuration and inputs of step {step.name!r} in {here.path} must be those it was "
-                f"{word} with, but {found.key} changed from {found.old} to {found.new}; "
+                f"{word} with, but {found}; "
                 "choose another directory, or pass --overwrite to redo the steps it concerns"
             )
     check_order(steps, only)
