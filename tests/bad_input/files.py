@@ -106,7 +106,9 @@ ROWS = [
     File("PNGs of unequal sizes", lambda folder: pngs(folder, VOLUME[0], VOLUME[1, 1:]), "must", VolumeError),
     File("PNGs of unequal depths", lambda folder: pngs(folder, VOLUME[0], VOLUME[1].astype(np.uint16)), "must", VolumeError),
     File("PNGs of colours", lambda folder: pngs(folder, np.zeros((6, 6, 3), np.uint8)), "must be grey, got 3 colour channels", VolumeError),
-    File("folder without PNGs", lambda folder: str(folder), "must", VolumeError),
+    File("folder without PNGs", lambda folder: str(folder), "must hold PNGs, one a section, got a folder without any; what can be read is file.h5:path/in/file, .tif", VolumeError),
+    File("file without an extension", lambda folder: text(folder / "v"), "v` must be file.h5:path/in/file, .tif, .png, a folder of PNGs, .nii, .nii.gz or volume.zarr:path, got a file without a known extension", VolumeError),
+    File("file with a slash behind", lambda folder: text(folder / "v.jpg") + "/", "v.jpg/` must be file.h5:path/in/file", VolumeError),
 ]  # fmt: skip
 
 WRITES = [

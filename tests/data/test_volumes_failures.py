@@ -15,6 +15,8 @@ import tifffile
 import zarr
 
 from objectwise.data import describe_volume, read_labels, read_volume, volume_exists, write_volume
+from objectwise.data.formats import format_of
+from objectwise.data.formats.common import Location
 from objectwise.errors import (
     ArgumentError,
     DtypeError,
@@ -75,6 +77,14 @@ def test_location_that_names_nothing_is_refused(
     for reader in (read_volume, describe_volume, read_labels):
         with pytest.raises(error, match=message):
             reader(str(tmp_path / name))
+
+
+def test_no_format_is_taken_for_a_folder_of_pngs() -> None:
+    assert format_of(Location("sections/", "PNG folder", Path("sections"))).__name__.endswith("png_folder")
+    with pytest.raises(
+        ArgumentError, match=r"`v\.jpg` must be .* a folder of PNGs, .* got the format 'JPEG'"
+    ):
+        format_of(Location("v.jpg", "JPEG", Path("v.jpg")))
 
 
 @pytest.mark.parametrize("location", ["", " ", None, 3])

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from objectwise.data.formats.common import Format, Location
+from objectwise.data.formats.common import KNOWN, Format, Location
+from objectwise.errors import ArgumentError
 
 
 def format_of(place: Location) -> Format:
-    """Import one format: each needs a library of its own."""
+    """Import one format: each needs a library of its own.
+
+    Raises
+    ------
+    ArgumentError
+        If it is none of them; nothing is taken for a folder of PNGs that `parse_location` does not call one.
+    """
     match place.format:
         case "HDF5":
             from objectwise.data.formats import hdf5
@@ -28,6 +35,8 @@ def format_of(place: Location) -> Format:
             from objectwise.data.formats import png
 
             return png
-    from objectwise.data.formats import png_folder
+        case "PNG folder":
+            from objectwise.data.formats import png_folder
 
-    return png_folder
+            return png_folder
+    raise ArgumentError(f"`{place}` must be {KNOWN}, got the format {place.format!r}")

@@ -11,7 +11,7 @@ import numpy as np
 
 from objectwise.atomic import replaced_folder
 from objectwise.data.formats import png
-from objectwise.data.formats.common import AnyArray, Header, Location, Opened
+from objectwise.data.formats.common import KNOWN, AnyArray, Header, Location, Opened
 from objectwise.errors import VolumeError
 
 
@@ -75,10 +75,13 @@ def _sections(location: Location) -> list[Path]:
     if not location.path.exists():
         raise VolumeError(f"`{location}` must exist, got no such file or folder: {location.path}")
     if not location.path.is_dir():
-        raise VolumeError(f"`{location}` must be a folder of PNGs or have a known extension, got a file")
+        raise VolumeError(f"`{location}` must be {KNOWN}, got a file without a known extension")
     paths = [item for item in location.path.iterdir() if _is_section(item)]
     if not paths:
-        raise VolumeError(f"`{location}` must hold PNGs, one a section, got a folder without any")
+        raise VolumeError(
+            f"`{location}` must hold PNGs, one a section, got a folder without any; "
+            f"what can be read is {KNOWN}"
+        )
     return sorted(paths, key=lambda path: png.natural_key(path.name))
 
 
