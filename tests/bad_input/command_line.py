@@ -36,7 +36,9 @@ ROWS = [
     # Configurations and run directories
     Command("configuration that is nowhere", "run {here}/nowhere.yaml", "nowhere.yaml cannot be read: No such file"),
     Command("configuration that is a volume", "run {here}/a.h5", "a.h5 cannot be read: not UTF-8 text"),
-    Command("configuration that is a device", "run /dev/zero", "must be YAML of at most"),
+    Command("configuration that is a device", "run /dev/zero", "/dev/zero must be a regular file, got a device"),
+    Command("configuration that is a pipe", "run {here}/pipe.tif", "pipe.tif must be a regular file, got a pipe"),
+    Command("configuration that is a pipe, of one step", "train {here}/pipe.tif --dry-run", "pipe.tif must be a regular file, got a pipe"),
     Command("configuration that is text", "run {here}/text.txt", "must hold a mapping"),
     Command("configuration that is a folder", "run {here}/folder", "`CONFIG` must be a YAML file or a run with a config.yaml, got the folder"),
     Command("configuration of a long name", "run " + 300 * "a", "must be a path, got File name too long"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -119,8 +120,37 @@ def test_long_values_are_shown_by_their_beginning():
     assert len(text.splitlines()) == 22
 
 
-def test_what_is_no_text_file_is_not_read_to_its_end():
-    assert "must be YAML of at most" in _problem_of_file(Path("/dev/zero"))
+def test_a_large_file_is_not_read_to_its_end(tmp_path: Path):
+    with (tmp_path / "volume.raw").open("wb") as file:
+        file.truncate(2**24 + 1)
+    assert "must be YAML of at most" in _problem_of_file(tmp_path / "volume.raw")
+
+
+@pytest.mark.timeout(20)
+def test_what_is_no_regular_file_is_not_opened(tmp_path: Path):
+    """Opening a pipe would wait for one who writes."""
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "link.yaml").symlink_to("pipe.yaml")
+    for path, found in {
+        tmp_path / "pipe.yaml": "a pipe",
+        tmp_path / "link.yaml": "a pipe",
+        tmp_path: "a folder",
+        Path("/dev/zero"): "a device",
+    }.items():
+        assert f"the configuration {path} must be a regular file, got {found}; save" in _problem_of_file(path)
+
+
+@pytest.mark.timeout(20)
+def test_standard_input_and_process_substitution_serve_where_a_file_lies_behind(tmp_path: Path):
+    (tmp_path / "run.yaml").write_text(MINIMAL)
+    with (tmp_path / "run.yaml").open() as file:  # as `objectwise run /dev/stdin < run.yaml`
+        assert load_config(f"/dev/fd/{file.fileno()}") == parse_config(MINIMAL)
+    there, here = os.pipe()  # as `objectwise run <(make-config)`, still at work
+    try:
+        assert "must be a regular file, got a pipe" in _problem_of_file(Path(f"/dev/fd/{there}"))
+    finally:
+        os.close(there)
+        os.close(here)
 
 
 def _problem_of_file(path: Path) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,11 @@ _DEEPEST = 100
 _MOST_PROBLEMS = 20
 """Shown in one message."""
 _LARGEST_FILE = 2**24
-"""Bytes; a volume or a device given for the configuration is not read to its end."""
+"""Bytes; a volume given for the configuration is not read to its end."""
+_KINDS = {
+    stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
+}  # fmt: skip
 _VARIABLE = re.compile(
     r"\$\$|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<fallback>:-[^}]*)?\}|(?P<damaged>\$\{[^}]*\}?)"
 )
@@ -48,6 +53,7 @@ def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> 
     Parameters
     ----------
     path : path of a UTF-8 YAML file
+        A regular file: no pipe, device or folder.
     overrides : texts like `training.steps=200` or `data.train.0.sections=[0, 16]`
         Applied in order before anything is checked. The value is YAML; the key may name any key of the
         configuration, whether or not the file sets it, and an existing position of a list. `key=null` takes
@@ -62,25 +68,37 @@ def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> 
     Raises
     ------
     ConfigError
-        If the file cannot be read, and with one line per problem, each with its path, the rule and the value.
+        If it is no regular file, or cannot be read; and with one line per problem, each with its path, the
+        rule and the value.
 
     Notes
     -----
     Nothing is converted in silence: `steps: "200"` and `steps: 200.0` are errors, not 200.
     """
     file = Path(path)
+    text = _text_of(file)
+    return parse_config(text, overrides, source=str(file))
+
+
+def _text_of(file: Path) -> str:
+    """Return what a configuration holds, from a regular file alone: a pipe may be waited for without end."""
     try:
+        kind = stat.S_IFMT(file.stat().st_mode)  # of what lies behind: `/dev/stdin` may be a file
+        if kind != stat.S_IFREG:
+            raise ConfigError(
+                f"the configuration {file} must be a regular file, got {_KINDS[kind]}; "
+                "save the text in a file first"
+            )
         with file.open("rb") as opened:
             content = opened.read(_LARGEST_FILE + 1)
         if len(content) > _LARGEST_FILE:
             raise ConfigError(
                 f"the configuration {file} must be YAML of at most {_LARGEST_FILE} bytes, got more"
             )
-        text = content.decode("utf-8")
+        return content.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise ConfigError(f"the configuration {file} cannot be read: {reason}") from error
-    return parse_config(text, overrides, source=str(file))
 
 
 def parse_config(text: str, overrides: Sequence[str] = (), *, source: str = "configuration") -> RunConfig:
