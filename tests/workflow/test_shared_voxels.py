@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from objectwise.atomic import read_json
 from objectwise.cli.steps import scores_text
 from objectwise.data import read_volume, write_volume
 from objectwise.errors import ConfigError
 from objectwise.workflow import STEPS, run
+from objectwise.workflow.fingerprint import InputDigests
+from objectwise.workflow.job import Job
+from objectwise.workflow.reporter import Reporter
 from objectwise.workflow.shared_voxels import Voxels
+from objectwise.workflow.steps.evaluate import EVALUATE
 from tests.workflow.tiny import cells, tiny_config, write_tiny
 
 SECTIONS = ("a", "b", "", "c")
@@ -158,6 +163,24 @@ def test_what_is_meant_is_scored_and_said_beside_the_score(folder):
     # It is the score that was asked for; saying so again is no reason to redo it, nor is leaving it out.
     again = run(tiny_config(folder, *settings), folder / "run", dry_run=True)
     assert [step.state() for step in again.steps] == ["complete"] * 5
+
+
+@pytest.mark.slow
+def test_scoring_that_was_not_inspected_looks_itself(folder):
+    """As when another process undoes the step after this one found it complete."""
+    copied(folder, "copy", slice(2, 10), voxel_size=(30, 6, 6))
+    allowed, setting = "evaluation.allow_training_data=true", at(folder, "copy")
+    config = tiny_config(folder, setting, allowed, "training.steps=5")
+    done = run(config, folder / "run", only=STEPS[:4])
+    scores = done.scores()
+    assert scores["volumes"]["evaluate"]["learnt_from"]
+    done.directory.scores.unlink()
+    digests = InputDigests.read(done.directory.inputs)
+    EVALUATE.do(Job(config, done.directory, digests, Reporter()), done.steps[3])
+    assert read_json(done.directory.scores) == scores
+    forbidden = tiny_config(folder, setting, "training.steps=5")
+    with pytest.raises(ConfigError, match=r"must hold no voxels of data.train.0.raw, got 8 sections"):
+        EVALUATE.do(Job(forbidden, done.directory, digests, Reporter()), done.steps[3])
 
 
 @pytest.mark.slow

@@ -21,11 +21,10 @@ from objectwise.errors import ArgumentError
 from objectwise.metrics import load_tables
 from objectwise.pipeline import read_affinities, read_label_stack
 from objectwise.report import RunContent, VolumeContent, write_report
-from objectwise.workflow.engine import read_record
 from objectwise.workflow.inputs import Input, labels_input, raw_input
 from objectwise.workflow.job import segmented_volumes
 from objectwise.workflow.layout import RunDirectory
-from objectwise.workflow.results import read_scores, read_threshold
+from objectwise.workflow.results import read_scores, read_threshold, recorded_digests
 
 Digests = Mapping[str, str | None]
 
@@ -80,7 +79,7 @@ def read_run(directory: Path, digests: Digests | None = None) -> RunContent:
     # A step begun again for another configuration has lost its mark and still has its old results.
     scores = read_scores(here) if here.has_completed("evaluate") else {}
     chosen = read_threshold(here) if here.has_completed("segment") else {}
-    digests = _recorded_digests(here) if digests is None else digests
+    digests = recorded_digests(here, ("predict", "evaluate")) if digests is None else digests
     return RunContent(
         name=directory.resolve().name,
         volumes=[
@@ -95,12 +94,6 @@ def read_run(directory: Path, digests: Digests | None = None) -> RunContent:
         warmup_steps=_warmup_steps(config),
         linked_sections=config.dimensions == 3,
     )
-
-
-def _recorded_digests(here: RunDirectory) -> Digests:
-    """Return what the complete steps were done with."""
-    records = [read_record(here.path / kind) for kind in ("predict", "evaluate") if here.has_completed(kind)]
-    return {name: one["digest"] for known in records for name, one in known.get("inputs", {}).items()}
 
 
 def _volume(

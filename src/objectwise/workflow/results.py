@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from objectwise.atomic import read_json
 from objectwise.errors import ArgumentError
+from objectwise.workflow.engine import read_record
 from objectwise.workflow.layout import RunDirectory
 
 Keys = Mapping[str, type | tuple[type, ...]]
@@ -31,6 +32,12 @@ def read_scores(here: RunDirectory) -> dict[str, Any]:
 def read_threshold(here: RunDirectory) -> dict[str, Any]:
     """Return what `segment` wrote of its threshold; raises as `read_scores`."""
     return _read(here.threshold, _THRESHOLD)
+
+
+def recorded_digests(here: RunDirectory, names: Sequence[str]) -> dict[str, str]:
+    """Return, by the name of each input, what the complete ones of these steps were done with."""
+    records = [read_record(here.path / name) for name in names if here.has_completed(name)]
+    return {name: one["digest"] for known in records for name, one in known.get("inputs", {}).items()}
 
 
 def _read(path: Path, keys: Keys) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from objectwise.pipeline import StackScores, read_affinities, read_label_stack, 
 from objectwise.workflow.engine import Needs, Record, Step, StepKind
 from objectwise.workflow.job import Job
 from objectwise.workflow.preflight import Problems, check_labels_of
-from objectwise.workflow.results import read_threshold
-from objectwise.workflow.shared_voxels import learnt_from, refuse_training_data
+from objectwise.workflow.results import read_threshold, recorded_digests
+from objectwise.workflow.shared_voxels import Digests, learnt_from, refuse_training_data
 from objectwise.workflow.sweeps import best_row, sweep_table, sweep_volume
 
 
@@ -44,16 +44,23 @@ def check(job: Job, problems: Problems) -> None:
 def inspect(job: Job, step: Step, before: Sequence[Step]) -> None:
     """See that no volume holds what the run has learnt from, wherever that lies."""
     digests = {name: digest for one in before for name, digest in one.digests.items()}
+    job.cache[step.name] = _learnt(job, digests)
+
+
+def _learnt(job: Job, digests: Digests) -> dict[str, str]:
+    """Return what the run has learnt from each volume, in words; refuse what it must not have learnt from."""
     problems = Problems()
     refuse_training_data(job, digests, problems)
     problems.refuse()
-    job.cache[step.name] = {volume.name: learnt_from(job, volume, digests) for volume in job.scored}
+    return {volume.name: learnt_from(job, volume, digests) for volume in job.scored}
 
 
 def do(job: Job, step: Step) -> None:
     """Write the scores per volume and per section, and their mean."""
     config = job.config
-    learnt = job.cache.pop(step.name)
+    learnt = job.cache.pop(step.name, None)
+    if learnt is None:  # the step was complete when the run was looked through, and is no longer
+        learnt = _learnt(job, recorded_digests(job.directory, ("train", "predict")))
     volumes: dict[str, Any] = {}
     units: list[Scores] = []
     for volume in job.scored:
