@@ -112,6 +112,21 @@ def test_the_unit_of_the_spacing_does_not_matter(labels, spacing, exponent):
     np.testing.assert_array_equal(voronoi_regions(labels, scaled), voronoi_regions(labels, spacing))
 
 
+UNITS = [*(10.0**power for power in range(-25, 10)), 0.1, 0.3, 0.7, 1 / 3, 3.3]
+
+
+@pytest.mark.parametrize("ratios", [(1, 1), (3, 1), (4, 2), (1, 1, 1), (3, 1, 1), (10, 1, 1), (2.5, 1, 1)])
+def test_the_unit_decides_no_tie(ratios):
+    shape, rng = (40, 50) if len(ratios) == 2 else (12, 20, 24), np.random.default_rng(0)
+    for n in (5, 20, 80):
+        labels = np.zeros(shape, int)
+        labels[tuple(rng.integers(0, shape, (n, len(shape))).T)] = np.arange(1, n + 1)
+        expected = voronoi_regions(labels, ratios)
+        for unit in UNITS:
+            regions = voronoi_regions(labels, np.multiply(ratios, unit))
+            np.testing.assert_array_equal(regions, expected, err_msg=f"unit {unit}")
+
+
 def test_a_spacing_whose_axes_no_number_compares_is_refused():
     with pytest.raises(
         ArgumentError, match=r"`spacing` must not differ by more than about 1e30 .*\(1e-50, 1"

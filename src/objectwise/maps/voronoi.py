@@ -30,7 +30,8 @@ def voronoi_regions(labels: NDArray[Any], spacing: Sequence[float] | None = None
     Returns
     -------
     (*spatial), dtype of `labels`
-        A new array; 0 everywhere if there is no object. Of objects equally near, always the same is taken.
+        A new array; 0 everywhere if there is no object. Of objects equally near, always the same is taken,
+        whatever the unit of `spacing`.
 
     Raises
     ------
@@ -54,7 +55,7 @@ def voronoi_regions(labels: NDArray[Any], spacing: Sequence[float] | None = None
     check_labels(labels)
     check_spatial(labels.shape, name="labels")
     check_not_empty(labels, name="labels")
-    size = np.array(scaled_spacing(check_spacing(spacing, ndim=labels.ndim), labels.shape)[0])
+    size = _relative_sizes(check_spacing(spacing, ndim=labels.ndim), labels.shape)
     if labels.max() > np.iinfo(np.int32).max:
         numbers, n = dense_ids(labels)
         ids = np.zeros(n + 1, labels.dtype)
@@ -65,10 +66,22 @@ def voronoi_regions(labels: NDArray[Any], spacing: Sequence[float] | None = None
     return np.asarray(regions, labels.dtype)
 
 
+def _relative_sizes(spacing: Sequence[float], shape: Sequence[int]) -> NDArray[np.float64]:
+    """Return sizes of voxels of which the smallest is a power of two, so that the unit decides no tie.
+
+    Squares of 0.1 are rounded, those of 1 are not. The others are taken as float32, as distances are: 0.3 is
+    then 3 times 0.1, which in float64 it is not.
+    """
+    scaled = np.array(scaled_spacing(spacing, shape)[0])
+    mantissa, _ = np.frexp(scaled.min())
+    sizes: NDArray[np.float64] = (scaled / mantissa).astype(np.float32).astype(np.float64)
+    return sizes
+
+
 def _spread(labels: NDArray[np.int32], spacing: NDArray[np.float64]) -> None:
     """Give every voxel of (z, y, x) labels the label of the nearest voxel that has one, in place.
 
-    Of voxels equally near the first in C order is taken; where float32 rounds the squares of the spacing,
+    Of voxels equally near the first in C order is taken; where float32 rounds the squares of `spacing`,
     whichever seems nearer. Lines do not depend on each other, so any number of threads gives the same.
     """
     distances = np.empty(labels.shape, np.float32)
