@@ -145,6 +145,50 @@ def test_digests_of_sections_are_remembered_by_that_of_the_volume(tmp_path: Path
     assert again.sections_of("unknown") == again.sections_of(None) == []
 
 
+COPIES = [
+    (
+        np.arange(60),
+        ["uint8", "uint16", "int16", "int32", "int64", "uint64", "float16", "float32", "float64"],
+    ),
+    (np.arange(60) * 1000 - 9, ["int32", "int64", "float32", "float64"]),
+    (np.arange(60) / 8, ["float16", "float32", "float64"]),
+    (np.arange(60, dtype=np.uint64) + np.uint64(2**64 - 99), ["uint64"]),
+    (np.arange(60) + 1e-9, ["float64"]),
+    (np.arange(60) + 1e200, ["float64"]),
+]
+
+
+def test_sections_are_known_by_their_values_and_volumes_by_their_dtype_too(tmp_path: Path):
+    sections, volumes = [], []
+    for values, dtypes in COPIES:
+        of_copies = []
+        for dtype in dtypes:
+            np.testing.assert_array_equal(values.astype(dtype), values)
+            place = f"{tmp_path}/{len(volumes)}.h5:raw"
+            write_volume(place, values.astype(dtype).reshape(5, 3, 4))
+            digests = InputDigests()
+            volumes.append(digests.of_volume(place, None))
+            of_copies.append(digests.sections_of(volumes[-1]))
+        assert all(copy == of_copies[0] for copy in of_copies)
+        sections += of_copies[0]
+    assert len(set(volumes)) == len(volumes)
+    assert len(set(sections)) == len(sections) - 4  # 1e200 is one value
+    assert sections[-5:] == [""] * 5
+
+
+def test_what_an_earlier_version_remembered_is_read_again(tmp_path: Path):
+    place = f"{volume(tmp_path)}:raw"
+    digests = InputDigests()
+    whole = digests.of_volume(place, None)
+    (known,) = digests.known.values()
+    sections = known["sections"]
+    known.pop("format")
+    known["sections"] = ["of bytes"] * 4
+    assert digests.sections_of(whole) == []
+    assert digests.of_volume(place, None) == whole
+    assert digests.sections_of(whole) == sections
+
+
 def test_memory_saves_reading_until_the_file_changes(tmp_path: Path, monkeypatch):
     file = volume(tmp_path)
     digests = InputDigests()

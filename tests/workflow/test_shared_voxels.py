@@ -72,10 +72,12 @@ def at(folder, name, group="evaluate", sections=None):
     )
 
 
-def copied(folder, name, sections=slice(None), **options):
+def copied(folder, name, sections=slice(None), *, dtype=None, **options):
     """Write some sections of the training volume as another file."""
     for inner in ("raw", "labels/neuron_ids"):
         array = read_volume(f"{folder}/train.h5:volumes/{inner}").array[sections]
+        if inner == "raw" and dtype is not None:
+            array = array.astype(dtype)
         write_volume(f"{folder}/{name}.h5:volumes/{inner}", array, **options)
 
 
@@ -126,6 +128,13 @@ def test_voxels_that_the_threshold_is_chosen_on_are_not_evaluated(folder):
 def test_copies_of_training_voxels_are_not_evaluated(folder, sections, size, words):
     copied(folder, "copy", sections, voxel_size=size)
     assert words.format(folder) in refused(folder, at(folder, "copy"))
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int64", "float32", "float64"])
+def test_copies_in_another_dtype_are_not_evaluated(folder, dtype):
+    copied(folder, "copy", slice(2, 9), dtype=dtype, voxel_size=(30, 6, 6))
+    words = f"got 7 sections (the first is 0) of {folder}/copy.h5:volumes/raw also in {folder}/train.h5"
+    assert words in refused(folder, at(folder, "copy"))
 
 
 def test_a_blank_section_in_both_is_no_copy(folder):

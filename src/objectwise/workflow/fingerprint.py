@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ from objectwise.pipeline.stacks import Sections, describe_stack
 from objectwise.workflow.places import absolute_place
 
 _NOTHING = object()
+
+FORMAT = 2
+"""Of what is remembered of an input. 1, without a number, knew sections by bytes, not by values."""
 
 
 def fingerprint(content: Any) -> str:
@@ -90,10 +93,11 @@ class InputDigests:
     def sections_of(self, digest: str | None) -> list[str]:
         """Return the digests of the sections of the raw volume that has this one; none if not remembered.
 
-        Empty text stands for a section of a single value: it is equal in volumes that share nothing.
+        They are those of the values: a copy in another dtype has the same. Empty text stands for a section of
+        a single value, which is equal in volumes that share nothing.
         """
         for known in self.known.values():
-            if isinstance(known, dict) and digest is not None and known.get("digest") == digest:
+            if _is_known(known) and digest is not None and known["digest"] == digest:
                 return list(known.get("sections", ()))
         return []
 
@@ -104,9 +108,14 @@ class InputDigests:
     def _remembered(self, key: str, files: Iterable[Path], digests: Callable[[], dict[str, Any]]) -> str:
         stamp = fingerprint(sorted(_stamps(files)))
         known = self.known.get(key)
-        if not isinstance(known, dict) or known.get("stamp") != stamp or "digest" not in known:
-            self.known[key] = known = {"stamp": stamp, **digests()}
+        if not _is_known(known) or known.get("stamp") != stamp:
+            self.known[key] = known = {"format": FORMAT, "stamp": stamp, **digests()}
         return str(known["digest"])
+
+
+def _is_known(known: object) -> TypeGuard[dict[str, Any]]:
+    """Say whether something is what this version remembers of an input."""
+    return isinstance(known, dict) and known.get("format") == FORMAT and "digest" in known
 
 
 def _key(place: str, sections: Sections | None) -> str:
@@ -135,12 +144,49 @@ def voxels_digest(volume: Volume) -> str:
     """Return the digest of a volume that was read: what `InputDigests.of_volume` says of its location."""
     state = _begun(volume.array.shape, volume.array.dtype, volume.voxel_size, volume.offset)
     for section in volume.array:
-        state.update(_section_digest(section))
+        state.update(_bytes_digest(section))
     return state.hexdigest()[:16]
 
 
-def _section_digest(section: NDArray[Any]) -> bytes:
+def _bytes_digest(section: NDArray[Any]) -> bytes:
     return hashlib.sha256(np.ascontiguousarray(section).data).digest()
+
+
+def _section_digests(section: NDArray[Any]) -> tuple[bytes, str]:
+    """Return the digest of the bytes of a section, and that of its values, whatever dtype holds them."""
+    digest, narrow = _bytes_digest(section), _narrowest(section)
+    if (section == section.flat[0]).all():
+        return digest, ""
+    of_values = digest if narrow is section else _bytes_digest(narrow)  # mostly they are the same bytes
+    return digest, f"{narrow.dtype.str} {of_values.hex()[:16]}"
+
+
+def _narrowest(section: NDArray[Any]) -> NDArray[Any]:
+    """Return equal values in the narrowest dtype that holds all of them: one for all copies of a section.
+
+    Integers if all are. What is narrow already, as most raw is, comes back as it is.
+    """
+    kind = section.dtype.kind
+    if kind == "f" and _are_integers(section):
+        section, kind = section.astype(np.int64), "i"
+    if kind in "iu":
+        low, high = int(section.min()), int(section.max())
+        for size in (1, 2, 4, 8):
+            dtype = np.dtype(f"<{'i' if low < 0 else 'u'}{size}")
+            if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
+                return section.astype(dtype, copy=False)
+    if kind == "f":
+        with np.errstate(over="ignore"):
+            narrow = section.astype("<f4", copy=False)
+        return narrow if np.array_equal(narrow, section) else section.astype("<f8", copy=False)
+    return section
+
+
+def _are_integers(section: NDArray[Any]) -> bool:
+    for part in (section.reshape(-1)[:64], section):  # most others show at once
+        if not (part == np.trunc(part)).all():
+            return False
+    return max(abs(float(section.min())), float(section.max())) < 2**53
 
 
 def _begun(
@@ -159,9 +205,9 @@ def _volume_digests(location: str, sections: Sections | None, labels: bool) -> d
         _check_part(volume, location, first, labels)
         empty = empty and not volume.array.any()
         for section in volume.array:
-            digest = _section_digest(section)
+            digest, of_values = _section_digests(section)
             state.update(digest)
-            of_sections.append("" if (section == section.flat[0]).all() else digest.hex()[:16])
+            of_sections.append(of_values)
         first += len(volume.array)
     if labels and empty:
         raise ArgumentError(f"`{location}` must hold an object to be labels, got only background (0)")
