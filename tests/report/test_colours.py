@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from objectwise.report.colours import ERROR_COLOURS, instance_colours, matching_ids
-from objectwise.report.overlaps import OverlapTable
+from objectwise.report.overlaps import CellTable
 from tests.report.made_up import blocks, with_errors
 
 
@@ -24,7 +24,7 @@ def test_consecutive_ids_differ_in_colour() -> None:
 
 def test_segment_takes_the_colour_of_its_object_only_where_it_is_right() -> None:
     truth = blocks(1)
-    table = OverlapTable.count(truth=truth, segmentation=with_errors(truth))
+    table = CellTable.count(truth=truth, segmentation=with_errors(truth))
     chosen = dict(zip(table.segment_ids.tolist(), matching_ids(table).tolist(), strict=True))
     assert chosen[0] == 0
     assert chosen[11] == 1  # the larger piece of object 1

@@ -6,13 +6,13 @@ import numpy as np
 
 from objectwise.report.errors_found import CellErrors, find_errors
 from objectwise.report.marks import find_marks, grown, outline
-from objectwise.report.overlaps import OverlapTable
+from objectwise.report.overlaps import CellTable
 from tests.report.made_up import blocks, with_errors
 
 
 def test_split_border_lies_along_the_cut_inside_its_object() -> None:
     truth, segmentation = blocks(1)[0], with_errors(blocks(1))[0]
-    cells = CellErrors.classify(OverlapTable.count(truth=truth, segmentation=segmentation))
+    cells = CellErrors.classify(CellTable.count(truth=truth, segmentation=segmentation))
     split = find_marks(truth, segmentation, cells).borders["split"]
     assert np.unique(np.nonzero(split)[1]).tolist() == [15]
     assert (truth[split] == 1).all()
@@ -23,7 +23,7 @@ def test_merge_border_lies_between_the_joined_objects_across_background() -> Non
     truth[:, :9], truth[:, 12:] = 1, 2
     segmentation = np.where(truth > 0, 7, 0)
     segmentation[5] = 7
-    cells = CellErrors.classify(OverlapTable.count(truth=truth, segmentation=segmentation))
+    cells = CellErrors.classify(CellTable.count(truth=truth, segmentation=segmentation))
     marks = find_marks(truth, segmentation, cells)
     rows, columns = np.nonzero(marks.borders["merge"])
     assert rows.tolist() == list(range(20))
@@ -35,7 +35,7 @@ def test_merge_border_lies_between_the_joined_objects_across_background() -> Non
 
 def test_missed_object_is_outlined_and_filled() -> None:
     truth, segmentation = blocks(1)[0], with_errors(blocks(1))[0]
-    cells = CellErrors.classify(OverlapTable.count(truth=truth, segmentation=segmentation))
+    cells = CellErrors.classify(CellTable.count(truth=truth, segmentation=segmentation))
     marks = find_marks(truth, segmentation, cells)
     np.testing.assert_array_equal(marks.areas["missed"], truth == 4)
     assert marks.borders["missed"].sum() > 4 * 20
@@ -53,7 +53,7 @@ def test_one_error_alone_leaves_the_others_unmarked() -> None:
 
 def test_right_segmentation_has_no_marks() -> None:
     truth = blocks(1)[0]
-    marks = find_marks(truth, truth, CellErrors.classify(OverlapTable.count(truth=truth, segmentation=truth)))
+    marks = find_marks(truth, truth, CellErrors.classify(CellTable.count(truth=truth, segmentation=truth)))
     assert not any(mask.any() for mask in (*marks.borders.values(), *marks.areas.values(), marks.merged))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectwise.report.errors_found import CellErrors, Kind
-from objectwise.report.overlaps import OverlapTable
+from objectwise.report.overlaps import CellTable
 
 AnyArray = NDArray[Any]
 Rgb = NDArray[np.uint8]
@@ -44,7 +44,7 @@ def instance_colours(ids: AnyArray) -> Rgb:
     return colours
 
 
-def matching_ids(table: OverlapTable) -> AnyArray:
+def matching_ids(table: CellTable) -> AnyArray:
     """Return for each segment the id that its colour is taken from, (m,) uint64.
 
     A segment takes its object's colour where each is the other's largest share, so that what is right looks

@@ -17,7 +17,7 @@ from scipy import ndimage
 from objectwise.checks import check_labels, check_not_empty, check_same_shape
 from objectwise.errors import ShapeError
 from objectwise.metrics import ContingencyTable, section_tables
-from objectwise.report.overlaps import Indices, OverlapTable
+from objectwise.report.overlaps import CellTable, Indices
 
 AnyArray = NDArray[Any]
 Mask = NDArray[np.bool_]
@@ -55,14 +55,14 @@ class ErrorRegion:
 class CellErrors:
     """What is wrong with each cell of an overlap table; masks of shape (c,)."""
 
-    table: OverlapTable
+    table: CellTable
     counts: Mask
     split: Mask
     merge: Mask
     missed: Mask
 
     @classmethod
-    def classify(cls, table: OverlapTable) -> CellErrors:
+    def classify(cls, table: CellTable) -> CellErrors:
         """Find the cells outside the largest piece of their object, or the largest share of a segment."""
         rows, columns, voxels = table.rows, table.columns, table.voxels
         has_object, has_segment = table.truth_ids[rows] != 0, table.segment_ids[columns] != 0
@@ -176,7 +176,7 @@ def find_errors(
         raise ShapeError(f"`truth` must have shape (z, y, x), got {truth.shape}")
     tables = tables or section_tables(truth=truth, segmentation=segmentation)
     tables = [ContingencyTable.merged(tables)] if linked_sections else tables
-    cells = tuple(CellErrors.classify(OverlapTable.of(table)) for table in tables)
+    cells = tuple(CellErrors.classify(CellTable.of(table)) for table in tables)
     one_table = len(cells) == 1
     candidates = [
         candidate
@@ -281,7 +281,7 @@ def _locate(
 
 
 def _region(
-    truth: AnyArray, segmentation: AnyArray, table: OverlapTable, candidate: _Candidate, z: int
+    truth: AnyArray, segmentation: AnyArray, table: CellTable, candidate: _Candidate, z: int
 ) -> ErrorRegion:
     truth_ids = table.truth_ids[table.rows[candidate.cells]].tolist()
     segment_ids = table.segment_ids[table.columns[candidate.cells]].tolist()

@@ -16,7 +16,7 @@ Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class OverlapTable:
+class CellTable:
     """The cells (true object, segment) that share voxels, background included, in order of id.
 
     Parameters
