@@ -1,4 +1,8 @@
-"""Distances between the surfaces of two masks, for the evidence tables."""
+"""Distances between the surfaces of two masks, for the evidence tables.
+
+Not `objectwise.metrics.mask_scores`, which has other conventions: there a mask that meets the edge of the image
+has a surface on it, and both surfaces are pooled. The tables that are there were measured with these.
+"""
 
 from __future__ import annotations
 
