@@ -6,6 +6,7 @@ import linecache
 import multiprocessing
 import os
 import pickle
+import subprocess
 import sys
 
 import numpy as np
@@ -286,6 +287,108 @@ def test_whatever_plain_data_a_function_depends_on_makes_its_maps_anew(tmp_path,
         scaled = users_module(tmp_path, monkeypatch, text.format(factor)).scaled
         found.append(MapCache(tmp_path / "cache", scaled)(LABELS).max())
     assert found == [2 * LABELS.max(), 3 * LABELS.max()]
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("K = {{1, {}}}", "max(K)"),
+        ("K = frozenset([{}])", "max(K)"),
+        ("K = ({}, b'words')", "K[0]"),
+        ("K = {{1: [{}, None]}}", "K[1][0]"),
+        ("import numpy as np\nK = np.array([[0, {}]])", "K.max()"),
+        ("import numpy as np\nK = np.float32({})", "K"),
+        ("class Settings:\n    K = {}", "Settings.K"),
+        ("class Settings:\n    K = {}\nclass Ours(Settings): pass", "Ours.K"),
+        ("class Settings:\n    class Inner:\n        K = {{1, {}}}", "max(Settings.Inner.K)"),
+    ],
+)
+def test_whatever_constant_a_function_reads_makes_its_maps_anew(tmp_path, monkeypatch, text, read):
+    found = []
+    for factor in (2.0, 3.0):
+        module = f"{text.format(factor)}\ndef scaled(labels):\n    return labels * {read}"
+        scaled = users_module(tmp_path, monkeypatch, module).scaled
+        found.append(MapCache(tmp_path / "cache", scaled)(LABELS).max())
+    assert found == [2 * LABELS.max(), 3 * LABELS.max()]
+
+
+def test_constants_of_modules_that_a_function_names_make_its_maps_anew(tmp_path, monkeypatch):
+    text = "import package.settings as s, package\ndef scaled(labels):\n    return labels * {}"
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").write_text("")
+    (tmp_path / "package" / "settings.py").write_text("K = 2.0\nOTHER = 5")
+    for read in ("s.K", "package.settings.K", "max([s.K, 1])"):
+        scaled = users_module(tmp_path, monkeypatch, text.format(read)).scaled
+        keys = []
+        for name, value in (("K", 2.0), ("OTHER", 6), ("K", {3.0}), ("K", {4.0})):
+            monkeypatch.setattr(f"package.settings.{name}", value)
+            keys.append(MapCache(tmp_path, scaled).path(LABELS).name)
+        assert keys[0] == keys[1]
+        assert len(set(keys)) == 3
+
+
+def test_sets_have_one_key_in_all_processes(tmp_path):
+    code = (
+        "import sys; sys.path[:0] = [sys.argv[1]]; import words, objectwise.maps.constants as c\n"
+        "print(c.constants(words.scaled.__code__, words.__dict__))"
+    )
+    (tmp_path / "words.py").write_text(
+        "K = {'a', 'b', 'c', 'd', frozenset('efgh')}\ndef scaled(labels):\n    return len(K)"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code, tmp_path],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(found) == 1
+    assert b"str 'a'" in found.pop()
+
+
+@pytest.mark.parametrize(
+    ("text", "read", "came"),
+    [
+        ("import types\nK = types.SimpleNamespace(k=2)", "K.k", "K, which is a SimpleNamespace"),
+        ("K = {1, (2, object())}", "len(K)", "K, which is a set"),
+        ("import numpy as np\nK = np.array([None])", "len(K)", "K, which is a ndarray"),
+        ("import numpy as np\nK = np.ma.masked_array([1], [1])", "len(K)", "K, which is a MaskedArray"),
+        ("import torch\nK = torch.ones(2)", "len(K)", "K, which is a Tensor"),
+        ("import random\nK = random.Random(0).random", "K()", "K, which is a builtin_function_or_method"),
+        ("import functools\nK = functools.partial(int, 2)", "K()", "K, which is a partial"),
+        ("K = []\nK.append(K)", "len(K)", "K, which is a list"),
+        ("import types\nK = types.SimpleNamespace(k=2)", "(lambda: K.k)()", "K, which is a SimpleNamespace"),
+    ],
+)
+def test_a_global_that_is_no_plain_data_is_refused(tmp_path, monkeypatch, text, read, came):
+    module = users_module(tmp_path, monkeypatch, f"{text}\ndef scaled(labels):\n    return labels * {read}")
+    with pytest.raises(
+        ArgumentError, match=rf"^`function` must read no globals but plain data .*, got {came}; pass what"
+    ) as caught:
+        MapCache(tmp_path / "cache", module.scaled)
+    assert "\n" not in str(caught.value)
+
+
+def test_functions_classes_and_modules_are_no_reason_to_refuse(tmp_path, monkeypatch):
+    text = """
+import functools, types
+from math import sqrt
+import numba, numpy as np
+from numpy import sqrt as root, where
+from numpy.random import default_rng
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+compiled = numba.njit(lambda x: x)
+kept = functools.cache(lambda x: x)
+away = types.SimpleNamespace(values=1)
+def scaled(labels):
+    used = sqrt, np.index_exp, root, where, default_rng, NDArray, gaussian_filter, compiled, kept
+    return np.away(labels)  # an attribute of that name, not the global
+"""
+    scaled = users_module(tmp_path, monkeypatch, text).scaled
+    assert MapCache(tmp_path, scaled).path(LABELS)
 
 
 def test_a_file_that_was_edited_since_its_function_was_read_has_another_key(tmp_path, monkeypatch):

@@ -40,8 +40,11 @@ class MapCache:
         A map function of `objectwise.maps`, or another function of labels that returns one array, defined by
         name in a module, or a partial of one. What it does must depend on its arguments and its module alone:
         methods, lambdas, nested and decorated functions, which may hold more, are refused. A function of
-        yours is known by its text and code, its defaults and the plain data of its module that it names:
-        edit them, and maps are made anew; functions that it calls are not looked at.
+        yours is known by its text and code, its defaults, the plain data that it reads from its module
+        (numbers, words, bytes, None, arrays, and tuples, lists, dictionaries and sets of these), and such
+        attributes of modules and classes that it names (`settings.FACTOR`), as they are when the cache is
+        made: edit them, and maps are made anew. Any other object of its module that it reads is refused.
+        Functions that it calls are not looked at, nor what else a module or class holds.
     **options
         Its keyword arguments, of plain data: `n_classes`, `spacing`, ...
 

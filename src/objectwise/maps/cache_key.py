@@ -1,8 +1,9 @@
 """How a map function and its options are known on disk, so that no two of them share a map.
 
 A name says little: `functools.wraps` copies it, and a closure, a default argument or an object behind a
-method changes what a function does without changing its text. So a function is known by its own code and all
-plain data it depends on, and one that depends on other things is refused.
+method changes what a function does without changing its text. So a function is known by its own code and the
+plain data it depends on (its defaults, and what `objectwise.maps.constants` finds), and one that depends on
+other objects is refused.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from objectwise.errors import ArgumentError
+from objectwise.maps.constants import constants
 
 FORMAT = 2  # of what a file promises: raise it when a map's definition changes
 
@@ -71,7 +73,8 @@ def _own_facts(function: FunctionType, options: Mapping[str, Any]) -> str:
         text = inspect.getsource(code)
     except (OSError, TypeError) as error:
         raise ArgumentError(f"`function` must have its source in a file, got {function!r}") from error
-    facts = [text, _instructions(code), _text(_defaults(function, options), "function"), _constants(function)]
+    facts = [text, _instructions(code), _text(_defaults(function, options), "function")]
+    facts.append(constants(code, function.__globals__))
     return hashlib.sha256("\0".join(facts).encode()).hexdigest()
 
 
@@ -90,22 +93,6 @@ def _instructions(code: CodeType) -> str:
 def _shown(constant: object) -> str:
     # The order of a set changes from process to process.
     return str(sorted(map(repr, constant))) if isinstance(constant, frozenset) else repr(constant)
-
-
-def _constants(function: FunctionType) -> str:
-    """Return the plain data of its module that a function names; functions and modules are not looked at."""
-    found = {}
-    for name in sorted(_names(function.__code__)):
-        try:
-            found[name] = json.dumps(_plain(function.__globals__[name]))
-        except (KeyError, TypeError):
-            continue
-    return str(found)
-
-
-def _names(code: CodeType) -> set[str]:
-    inner = [_names(constant) for constant in code.co_consts if isinstance(constant, CodeType)]
-    return set(code.co_names).union(*inner)
 
 
 def _text(data: Mapping[str, Any], name: str) -> str:
