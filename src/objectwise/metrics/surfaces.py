@@ -117,7 +117,7 @@ def surface_distances(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return for each surface voxel of both masks, none empty, how far the other surface is."""
     box = _box(first | second)
-    surfaces = [_surface(mask[box]) for mask in (first, second)]
+    surfaces = [surface_voxels(mask[box]) for mask in (first, second)]
     away = [ndimage.distance_transform_edt(~surface, sampling=spacing) for surface in surfaces]
     return away[1][surfaces[0]], away[0][surfaces[1]]
 
@@ -128,7 +128,7 @@ def _box(mask: Mask) -> tuple[slice, ...]:
     return tuple(slice(max(part.start - 1, 0), part.stop + 1) for part in found)
 
 
-def _surface(mask: Mask) -> Mask:
-    """Return the voxels of a mask with a neighbour outside."""
+def surface_voxels(mask: Mask) -> Mask:
+    """Return the voxels of a mask with a neighbour outside along an axis; beyond the array is outside."""
     inner: Mask = ndimage.binary_erosion(mask)
     return mask & ~inner

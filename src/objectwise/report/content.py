@@ -146,12 +146,21 @@ class RunContent:
     linked_sections: bool = True
 
     def __post_init__(self) -> None:
-        if self.curves and "step" not in self.curves:
-            raise ArgumentError(f"`curves` must have a column 'step', got {sorted(self.curves)}")
-        lengths = {name: len(column) for name, column in self.curves.items()}
-        if len(set(lengths.values())) > 1:
-            raise ShapeError(f"`curves` must have columns of one length, got {lengths}")
-        names = [volume.name for volume in self.volumes]
-        repeated = sorted({name for name in names if names.count(name) > 1})
-        if repeated:
-            raise ArgumentError(f"`volumes` must have different names, got {repeated[0]!r} twice")
+        check_curves(self.curves)
+        check_volume_names([volume.name for volume in self.volumes])
+
+
+def check_curves(curves: Mapping[str, Sequence[float] | AnyArray]) -> None:
+    """Require the columns of a training log: a step, and equal lengths."""
+    if curves and "step" not in curves:
+        raise ArgumentError(f"`curves` must have a column 'step', got {sorted(curves)}")
+    lengths = {name: len(column) for name, column in curves.items()}
+    if len(set(lengths.values())) > 1:
+        raise ShapeError(f"`curves` must have columns of one length, got {lengths}")
+
+
+def check_volume_names(names: Sequence[str]) -> None:
+    """Require volumes that their names tell apart."""
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ArgumentError(f"`volumes` must have different names, got {repeated[0]!r} twice")

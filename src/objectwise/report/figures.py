@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 from objectwise.report.content import RunContent
 from objectwise.report.errors_found import KINDS, Kind, VolumeErrors
+from objectwise.report.mask_content import MaskRun
 
 Series = NDArray[np.float64]
+Trained = RunContent | MaskRun
 
 # Stand-ins that no figure uses otherwise; each becomes a variable of the style sheet.
 _INK, _MUTED, _LINE = "#010203", "#040506", "#070809"
@@ -70,7 +72,15 @@ _STYLE: Any = {
 }
 
 
-def curve_panels(runs: Sequence[RunContent]) -> list[tuple[str, Markup]]:
+class Line(NamedTuple):
+    """A score over the threshold, with the threshold that was chosen by it."""
+
+    label: str
+    pairs: Sequence[tuple[float, float]]
+    chosen: float | None = None
+
+
+def curve_panels(runs: Sequence[Trained]) -> list[tuple[str, Markup]]:
     """Draw one panel per loss term, every run in it, the raw values faint under the smoothed ones.
 
     Returns
@@ -86,17 +96,33 @@ def curve_panels(runs: Sequence[RunContent]) -> list[tuple[str, Markup]]:
 
 def sweep_figure(runs: Sequence[RunContent]) -> Markup | None:
     """Draw the adapted Rand error over the threshold, each run's choice marked; None without a sweep."""
-    if not any(run.sweep for run in runs):
+    lines = [Line(run.name, run.sweep, run.chosen_threshold) for run in runs]
+    return threshold_figure(lines, score="adapted Rand error", of="affinities")
+
+
+def threshold_figure(
+    lines: Sequence[Line], *, score: str, of: str, top: float | None = None
+) -> Markup | None:
+    """Draw scores over the threshold, the choice of each line marked; None without a sweep.
+
+    Parameters
+    ----------
+    lines : one a run, or one a score
+    score : what the vertical axis is called
+    of : what the threshold is one of
+    top : end of the vertical axis, by default that of the data
+    """
+    if not any(line.pairs for line in lines):
         return None
-    with _figure("sweep", "Adapted Rand error over threshold", (5.4, 3.0)) as (axes, svg):
-        thresholds = np.array([pair[0] for run in runs for pair in run.sweep], dtype=np.float64)
+    with _figure("sweep", f"{score[:1].upper()}{score[1:]} over threshold", (5.4, 3.0)) as (axes, svg):
+        thresholds = np.array([pair[0] for line in lines for pair in line.pairs], dtype=np.float64)
         inside = bool(((thresholds > 0) & (thresholds < 1)).all())
         if inside and thresholds.max() > 0.96:
             _logit_axis(axes, thresholds)
-        for index, run in enumerate(runs):
-            _draw_sweep(axes, run, index)
-        axes.set(xlabel="threshold on the affinities", ylabel="adapted Rand error", ylim=(0, None))
-        if len(runs) > 1:
+        for index, line in enumerate(lines):
+            _draw_sweep(axes, line, index)
+        axes.set(xlabel=f"threshold on the {of}", ylabel=score, ylim=(0, top))
+        if len(lines) > 1:
             axes.legend()
     return svg[0]
 
@@ -148,7 +174,7 @@ def smoothed(values: Series) -> Series:
     return average
 
 
-def _logged(run: RunContent, term: str) -> bool:
+def _logged(run: Trained, term: str) -> bool:
     values = np.asarray(run.curves.get(term, ()), dtype=np.float64)
     return bool(np.isfinite(values).any())
 
@@ -161,7 +187,7 @@ def _points(curves: Mapping[str, Any], term: str) -> tuple[Series, Series]:
     return steps[kept][order], values[kept][order]
 
 
-def _curve_panel(runs: Sequence[RunContent], term: str, name: str) -> Markup:
+def _curve_panel(runs: Sequence[Trained], term: str, name: str) -> Markup:
     with _figure(name, f"Training curve: {term}", (4.6, 2.7)) as (axes, svg):
         everything: list[Series] = []
         for index, run in enumerate(runs):
@@ -194,7 +220,7 @@ def _draw_curve(axes: Axes, steps: Series, values: Series, index: int, label: st
     )  # fmt: skip
 
 
-def _mark_warmup(axes: Axes, runs: Sequence[RunContent]) -> None:
+def _mark_warmup(axes: Axes, runs: Sequence[Trained]) -> None:
     ends = sorted({run.warmup_steps for run in runs if run.warmup_steps > 0})
     for end in ends:
         axes.axvspan(0, end, color=_MUTED, alpha=0.09, linewidth=0)
@@ -205,25 +231,25 @@ def _mark_warmup(axes: Axes, runs: Sequence[RunContent]) -> None:
         )  # fmt: skip
 
 
-def _draw_sweep(axes: Axes, run: RunContent, index: int) -> None:
-    pairs = np.array(sorted(run.sweep), dtype=np.float64).reshape(-1, 2)
+def _draw_sweep(axes: Axes, line: Line, index: int) -> None:
+    pairs = np.array(sorted(line.pairs), dtype=np.float64).reshape(-1, 2)
     pairs = pairs[np.isfinite(pairs).all(axis=1)]
     if not len(pairs):
         return
     style = index % len(_RUNS)
     axes.plot(
         pairs[:, 0], pairs[:, 1], color=_RUNS[style], linestyle=_DASHES[style], marker=_MARKERS[style],
-        markersize=3.5, linewidth=1.6, label=run.name,
+        markersize=3.5, linewidth=1.6, label=line.label,
     )  # fmt: skip
-    if run.chosen_threshold is None:
+    if line.chosen is None:
         return
-    chosen = int(np.argmin(np.abs(pairs[:, 0] - run.chosen_threshold)))
+    chosen = int(np.argmin(np.abs(pairs[:, 0] - line.chosen)))
     axes.plot(
         *pairs[chosen], color=_RUNS[style], marker="o", markersize=11, markerfacecolor="none",
         markeredgewidth=1.6,
     )  # fmt: skip
     axes.annotate(
-        f"{run.chosen_threshold:g}", pairs[chosen], xytext=(0, 9), textcoords="offset points", ha="center",
+        f"{line.chosen:g}", pairs[chosen], xytext=(0, 9), textcoords="offset points", ha="center",
         fontsize=9, fontweight="bold",
     )  # fmt: skip
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from objectwise.atomic import replaced_file
-from objectwise.errors import ArgumentError, ShapeError
 from objectwise.report.content import RunContent
 from objectwise.report.errors_found import VolumeErrors, find_errors
 from objectwise.report.figures import curve_panels, section_figure, section_shares, sweep_figure
+from objectwise.report.html import check_runs, configurations, fill, write_page
 from objectwise.report.sections import (
     LARGE_SIDE,
     SMALL_SIDE,
@@ -98,20 +94,16 @@ def write_report(path: Path | str, runs: Sequence[RunContent], *, title: str) ->
     ShapeError
         If volumes of one name differ in shape between runs.
     """
-    path = Path(path)
-    page = render_report(runs, title=title)
-    with replaced_file(path) as partial:
-        partial.write_text(page, encoding="utf-8")
-    return path
+    return write_page(path, render_report(runs, title=title))
 
 
 def render_report(runs: Sequence[RunContent], *, title: str) -> str:
     """Return the page that `write_report` writes."""
-    _check_runs(runs)
+    check_runs([(run.name, {v.name: v.segmentation.shape for v in run.volumes}) for run in runs])
     volumes = _by_volume(runs)
-    template = _environment().get_template("report.html.j2")
     means = mean_headline(volumes)
-    return template.render(
+    return fill(
+        "report.html.j2",
         title=title,
         headline=headline(volumes) if volumes else "No volume was segmented yet.",
         findings=_findings(volumes),
@@ -122,8 +114,7 @@ def render_report(runs: Sequence[RunContent], *, title: str) -> str:
         curves=curve_panels(runs),
         sweep=sweep_figure(runs),
         thresholds=[(run.name, run.chosen_threshold) for run in runs if run.chosen_threshold is not None],
-        configs=_configurations(runs),
-        version=_version(),
+        configs=configurations([(run.name, run.config_yaml) for run in runs]),
     )
 
 
@@ -137,23 +128,6 @@ def _findings(volumes: Sequence[Sequence[Segmented]]) -> list[Finding]:
         for one in segmented
         if one.errors is not None
     ]
-
-
-def _check_runs(runs: Sequence[RunContent]) -> None:
-    if not runs:
-        raise ArgumentError("`runs` must hold at least one run, got none")
-    names = [run.name for run in runs]
-    if len(set(names)) < len(names):
-        raise ArgumentError(f"`runs` must have different names, got {names}")
-    shapes: dict[str, tuple[int, ...]] = {}
-    for run in runs:
-        for volume in run.volumes:
-            shape = shapes.setdefault(volume.name, volume.segmentation.shape)
-            if shape != volume.segmentation.shape:
-                raise ShapeError(
-                    f"`runs` must agree on the shape of volume {volume.name!r}, "
-                    f"got {shape} and {volume.segmentation.shape}; compare runs on the same data"
-                )
 
 
 def _by_volume(runs: Sequence[RunContent]) -> list[list[Segmented]]:
@@ -218,37 +192,3 @@ def _run_errors(one: Segmented, top: float) -> RunErrors:
     bars = section_figure(one.errors, f"bars{one.key}", top) if one.content.sections > 1 else None
     wrong = one.errors.wrong_voxels.sum() / max(1, int(one.errors.object_voxels.sum()))
     return RunErrors(one.run, f"{wrong:.1%}", bars, error_cards(one))
-
-
-def _configurations(runs: Sequence[RunContent]) -> list[tuple[str, list[tuple[str, bool]]]]:
-    """Return each run's configuration as lines, those marked that differ from the first run's."""
-    texts = [run.config_yaml.splitlines() for run in runs]
-    differs = [[False] * len(lines) for lines in texts]
-    for index in range(1, len(texts)):
-        matcher = difflib.SequenceMatcher(None, texts[0], texts[index], autojunk=False)
-        for tag, begin, end, other_begin, other_end in matcher.get_opcodes():
-            if tag != "equal":
-                differs[0][begin:end] = [True] * (end - begin)
-                differs[index][other_begin:other_end] = [True] * (other_end - other_begin)
-    return [
-        (run.name, list(zip(lines, marks, strict=True)))
-        for run, lines, marks in zip(runs, texts, differs, strict=True)
-        if lines
-    ]
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("objectwise.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _version() -> str:
-    try:
-        return metadata.version("objectwise")
-    except metadata.PackageNotFoundError:
-        return ""

@@ -36,7 +36,7 @@ class Pin:
     """A number on a picture that leads to the error it names; position in percent of the picture."""
 
     number: int
-    kind: Kind
+    kind: str
     left: float
     top: float
     target: str
@@ -261,6 +261,17 @@ def _crop_box(
 def _picture(
     pixels: NDArray[np.uint8], volume: VolumeContent, caption: str, alt: str, pins: tuple[Pin, ...] = ()
 ) -> Picture:
+    return picture(pixels, volume.voxel_size, caption, alt, pins)
+
+
+def picture(
+    pixels: NDArray[np.uint8],
+    voxel_size: tuple[float, float, float],
+    caption: str,
+    alt: str,
+    pins: tuple[Pin, ...] = (),
+) -> Picture:
+    """Embed pixels, as wide and high as their voxels (z, y, x) are."""
     height, width = pixels.shape[:2]
-    aspect = width * volume.voxel_size[2] / (height * volume.voxel_size[1])
+    aspect = width * voxel_size[2] / (height * voxel_size[1])
     return Picture(data_uri(pixels), width, height, round(aspect, 4), caption, alt, pins)
