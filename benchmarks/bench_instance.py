@@ -1,6 +1,6 @@
 """Instance losses: time, growth with the number of instances, memory, and against loops over instances.
 
-    OMP_NUM_THREADS=2 NUMBA_NUM_THREADS=2 python benchmarks/bench_instance.py   # about two minutes; --quick prints only
+    OMP_NUM_THREADS=2 NUMBA_NUM_THREADS=2 python benchmarks/bench_instance.py   # about four minutes; --quick prints only
 
 Prints every claim beside its limit, writes `benchmarks/results/instance.*` and its part of
 `docs/performance.md`. The loops over instances are the oracles of the tests.
@@ -18,11 +18,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from monai.losses import DiceLoss
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bench_malis import Claim, table
 from harness import MIB, RESULTS, environment, peak_memory_mib, publish
+from objectwise.compat.instance_loss import InstanceLoss as PublishedLoss
+from objectwise.kernels.nearest import nearest_points
 from objectwise.losses import BlobLoss, CCDiceLoss, InstanceLoss
 from objectwise.maps import connected_components, voronoi_regions
 
@@ -154,6 +157,72 @@ def bench_loops() -> list[Claim]:
     return claims
 
 
+def bench_crops() -> list[Claim]:
+    """Time any loss on the crops of many regions: each is cut from its own box, not from the whole volume."""
+    few, many = 64, 1024
+    loss = CCDiceLoss(instance_loss=lambda p, y: ((p - y) ** 2).mean(), weights={"pixel": 0.0})
+    problems = {n: problem(n, 96) for n in (few, many)}
+    seconds = fastest({str(n): (lambda p=pair: step(loss, *p)) for n, pair in problems.items()}, repeats=5)
+    each = {n: seconds[str(n)] * 1e3 / n for n in (few, many)}
+    what = f"CCDiceLoss of a callable, 96^3, {many:,} regions"
+    return [
+        Claim(what, seconds[str(many)] * 1e3, NO_LIMIT, "ms"),
+        Claim(f"{what}, time a region against {few}", each[many] / each[few], 0.25, "x"),
+    ]
+
+
+def bench_softmax() -> list[Claim]:
+    """Measure the peak of many classes beyond input and gradient, in copies of the prediction."""
+    loss, pair, claims = InstanceLoss(activation="softmax"), problem(100, 64), []
+    for n_classes in (8, 32):
+        logits, target = (torch.cat([one.roll(7 * c, 2) for c in range(n_classes)], 1) for one in pair)
+        size = logits.numel() * logits.element_size()
+        step(loss, logits, target)
+        peak = peak_memory_mib(lambda logits=logits, target=target: step(loss, logits, target))
+        if peak is not None:
+            what = f"InstanceLoss of a softmax of {n_classes} classes, 64^3, peak memory beyond input and gradient"
+            claims.append(Claim(what, (peak * MIB - size) / size, 6, "copies of the prediction"))
+    return claims
+
+
+def bench_compat() -> list[Claim]:
+    """Time and weigh the published loss at many objects: no table has a cell for every pair of them."""
+    few, many = 500, 8000
+    loss = PublishedLoss(DiceLoss(), DiceLoss(), DiceLoss(), max_cc_out=many)
+    problems = {n: problem(n, 128) for n in (few, many)}
+
+    def work(pair: tuple[Tensor, Tensor]) -> Tensor:
+        return step(lambda logits, target: sum(loss(logits, target)), *pair)
+
+    seconds = fastest({str(n): (lambda p=pair: work(p)) for n, pair in problems.items()}, repeats=3)
+    what = f"compat.instance_loss.InstanceLoss, 128^3, {many:,} objects"
+    claims = [
+        Claim(what, seconds[str(many)] * 1e3, NO_LIMIT, "ms"),
+        Claim(f"{what}, against {few}", seconds[str(many)] / seconds[str(few)], 8, "x"),
+    ]
+    peak = peak_memory_mib(lambda: work(problems[many]))
+    return claims if peak is None else [*claims, Claim(f"{what}, peak memory", peak, 300, "MiB")]
+
+
+def bench_outlier() -> list[Claim]:
+    """Time the nearest of points of which one is far off, against the same points without it."""
+    rng = np.random.default_rng(0)
+    points, queries = rng.random((8000, 3)) * 1000, rng.random((8000, 3)) * 1000
+    outlier = points.copy()
+    outlier[17] = 1e7
+    seconds = fastest(
+        {
+            "plain": lambda: nearest_points(points, queries),
+            "outlier": lambda: nearest_points(outlier, queries),
+        }
+    )
+    what = "nearest of 8,000 points to as many, one of them far off"
+    return [
+        Claim(what, seconds["outlier"] * 1e3, NO_LIMIT, "ms"),
+        Claim(f"{what}, against none", seconds["outlier"] / seconds["plain"], 8, "x"),
+    ]
+
+
 def page(facts: dict[str, Any], claims: list[Claim]) -> str:
     """Return the part of docs/performance.md."""
     versions = ", ".join(f"{package} {number}" for package, number in facts["versions"].items())
@@ -170,8 +239,21 @@ def page(facts: dict[str, Any], claims: list[Claim]) -> str:
 
 def main() -> None:
     """Run, print, write."""
-    claims = [*bench_time(), *bench_growth(), *bench_memory(), *bench_loops()]
-    facts = environment("numpy", "numba", "torch", "connected-components-3d")
+    claims = [
+        claim
+        for bench in (
+            bench_time,
+            bench_growth,
+            bench_memory,
+            bench_loops,
+            bench_crops,
+            bench_softmax,
+            bench_compat,
+            bench_outlier,
+        )
+        for claim in bench()
+    ]
+    facts = environment("numpy", "numba", "torch", "connected-components-3d", "monai")
     text = page(facts, claims)
     sys.stdout.write(text)
     if "--quick" not in sys.argv:
