@@ -13,6 +13,9 @@ from objectwise.checks import check_labels, check_mask, check_not_empty, check_s
 from objectwise.errors import ArgumentError, ShapeError
 from objectwise.report.content import check_curves, check_volume_names
 
+DISTANCES = ("hausdorff95", "surface_distance")
+"""Scores that are better when lower, in the unit of the voxel size."""
+
 AnyArray = NDArray[Any]
 SectionReader = Callable[[int], AnyArray]
 
@@ -137,6 +140,7 @@ class MaskRun:
         With 2 every section is an image of its own, and an object is what carries an id in one section.
     score : str
         Name of the score that the page begins with, the one that the threshold was chosen by.
+    lower_is_better : names of the scores of which that is so
     tolerance : float, physical units
         Of the surface Dice.
     sweep : rows of a threshold ("threshold") and scores by name, on the volumes that it was chosen on
@@ -160,6 +164,7 @@ class MaskRun:
     channels: Sequence[str] = ()
     dimensions: int = 3
     score: str = "f1"
+    lower_is_better: Sequence[str] = DISTANCES
     tolerance: float = 1.0
     sweep: Sequence[Mapping[str, float | None]] = ()
     chosen_threshold: float | None = None

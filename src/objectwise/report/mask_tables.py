@@ -24,12 +24,9 @@ MASK_SCORES = {
     "iou": "IoU",
     "surface_dice": "Surface Dice",
     "hausdorff95": "Hausdorff 95 %",
-    "hd95": "Hausdorff 95 %",
     "surface_distance": "Surface distance",
 }
 """Scores in the order of their columns, and what they are called."""
-DISTANCES = ("hausdorff95", "hd95", "surface_distance")
-"""Scores that are better when lower, in the unit of the voxel size."""
 _COUNTED = ("found", "missed", "false", "by_size")
 """What else stands beside the scores of a class."""
 
@@ -110,7 +107,7 @@ def mask_headline(runs: Sequence[MaskRun], segmented: Sequence[SegmentedClass]) 
 
 def ranked(runs: Sequence[MaskRun]) -> list[tuple[str, float]]:
     """Return each run's mean score, the best first."""
-    sign = 1 if runs[0].score in DISTANCES else -1
+    sign = 1 if runs[0].score in runs[0].lower_is_better else -1
     return sorted(mean_scores_of(runs).items(), key=lambda pair: sign * pair[1])
 
 
@@ -134,7 +131,7 @@ def class_table(runs: Sequence[MaskRun], segmented: Sequence[SegmentedClass]) ->
                 label = name if len(runs) == 1 else f"{name}, {run.name}"
                 scores = [_class_scores(one) for one in here]
                 rows.append((name, label, total(here), _mean(scores)))
-    return _table(rows, runs[0].score)
+    return _table(rows, runs[0])
 
 
 def volume_table(segmented: Sequence[SegmentedClass], *, several_runs: bool) -> CountTable | None:
@@ -145,7 +142,7 @@ def volume_table(segmented: Sequence[SegmentedClass], *, several_runs: bool) -> 
         if one.objects is not None:
             label = ", ".join([one.volume.name] + [one.name] * several + [one.run.name] * several_runs)
             rows.append((f"{one.volume.name}/{one.name}", label, one.objects.counts, _class_scores(one)))
-    return _table(rows, segmented[0].run.score if segmented else "")
+    return _table(rows, segmented[0].run) if segmented else None
 
 
 def size_table(segmented: Sequence[SegmentedClass]) -> CountTable | None:
@@ -211,7 +208,7 @@ def _mean(scores: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def _table(
-    rows: Sequence[tuple[str, str, Counts | None, Mapping[str, float]]], first: str
+    rows: Sequence[tuple[str, str, Counts | None, Mapping[str, float]]], first: MaskRun
 ) -> CountTable | None:
     """Make a table of rows of a group, a name, counts and scores; the best of a group's rows is marked."""
     if not rows:
@@ -219,12 +216,17 @@ def _table(
     known = list(MASK_SCORES)
     keys = sorted(
         dict.fromkeys(key for _, _, _, scores in rows for key in scores),
-        key=lambda key: (key != first, known.index(key) if key in known else len(known)),
+        key=lambda key: (key != first.score, known.index(key) if key in known else len(known)),
     )
     made = []
     for _, members in groupby(rows, key=lambda row: row[0]):
         group = list(members)
-        best = {key: _best(key, [scores.get(key, math.nan) for *_, scores in group]) for key in keys}
+        best = {
+            key: _best(
+                [scores.get(key, math.nan) for *_, scores in group], lower=key in first.lower_is_better
+            )
+            for key in keys
+        }
         for _, label, counts, scores in group:
             values = [(key, scores.get(key, math.nan)) for key in keys]
             cells = tuple(
@@ -234,8 +236,8 @@ def _table(
     return CountTable(tuple(mask_score_name(key) for key in keys), tuple(made))
 
 
-def _best(key: str, values: Sequence[float]) -> float:
+def _best(values: Sequence[float], *, lower: bool) -> float:
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
         return math.nan
-    return min(finite) if key in DISTANCES else max(finite)
+    return min(finite) if lower else max(finite)

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from objectwise.report.figures import Line, curve_panels, threshold_figure
 from objectwise.report.html import check_runs, configurations, fill, write_page
 from objectwise.report.mask_cards import ObjectCard, object_cards
-from objectwise.report.mask_content import MaskRun, MaskVolume
+from objectwise.report.mask_content import DISTANCES, MaskRun, MaskVolume
 from objectwise.report.mask_sections import (
     ObjectSection,
     SegmentedClass,
@@ -21,7 +21,7 @@ from objectwise.report.mask_sections import (
     worst_sections,
 )
 from objectwise.report.mask_tables import (
-    DISTANCES,
+    MASK_SCORES,
     CountTable,
     class_table,
     largest_sentence,
@@ -46,6 +46,8 @@ LARGE_SIDE, THUMBNAIL_SIDE = 800, 200
 """Longest side of a picture in pixels: the section with most errors, and a volume at a glance."""
 _COMPARED = ("f1", "precision", "recall", "dice")
 """Scores drawn over the threshold beside the one that it was chosen by."""
+_SHARES = tuple(key for key in MASK_SCORES if key not in DISTANCES)
+"""Scores of 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ def render_mask_report(runs: Sequence[MaskRun], *, title: str) -> str:
         ranked=ranks if len(runs) > 1 else [],
         largest=max((value for _, value in ranks), default=0.0),
         score=mask_score_name(runs[0].score),
-        lower_is_better=runs[0].score in DISTANCES,
+        lower_is_better=runs[0].score in runs[0].lower_is_better,
         verdicts=_verdicts(runs, everything),
         class_table=class_table(runs, everything),
         volume_table=volume_table(everything, several_runs=len(runs) > 1) if len(volumes) > 1 else None,
@@ -280,14 +282,14 @@ def _sweep(runs: Sequence[MaskRun]) -> Markup | None:
     if len(runs) > 1:
         lines = [Line(run.name, _pairs(run, first), run.chosen_threshold) for run in runs]
     else:
-        keys = [first] if first in DISTANCES else [first, *(key for key in _COMPARED if key != first)]
+        keys = [first] if first not in _SHARES else [first, *(key for key in _COMPARED if key != first)]
         lines = [
             Line(mask_score_name(key), pairs, runs[0].chosen_threshold if key == first else None)
             for key in keys
             if (pairs := _pairs(runs[0], key))
         ]
         name = name if len(lines) < 2 else "score"
-    top = None if first in DISTANCES else 1.03
+    top = 1.03 if first in _SHARES else None
     return threshold_figure(lines, score=name, of="probabilities", top=top)
 
 
