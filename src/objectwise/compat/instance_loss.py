@@ -17,9 +17,9 @@ from objectwise.checks import check_choice, check_finite, check_labels, check_wh
 from objectwise.compat.instance_segments import Loss, sample_of
 from objectwise.compat.instance_terms import PublishedOptions, batch_terms, sample_terms
 from objectwise.errors import ArgumentError, DeviceError, DtypeError, ShapeError
-from objectwise.losses.inputs import FLOATS, check_host_tensor, on_host, wide_dtype
+from objectwise.losses.inputs import FLOATS, LogitsWatch, check_host_tensor, on_host, wide_dtype
 from objectwise.losses.instances.crops import one_number
-from objectwise.losses.instances.inputs import ACTIVATIONS, check_values
+from objectwise.losses.instances.inputs import ACTIVATIONS, check_values, watch_logits
 from objectwise.losses.instances.terms import InstanceCenterTerms, InstanceTerms
 
 LARGEST_ID = 2**53
@@ -88,6 +88,7 @@ class _PublishedLoss(nn.Module):
             raise ArgumentError(f"`spatial_dims` must be 2 or 3, got {spatial_dims!r}")
         check_whole_number(num_iterations, least=1, name="num_iterations")
         self.activation, self.spatial_dims, self.num_out_chn = activation, spatial_dims, num_out_chn
+        self._watch = LogitsWatch()
         self.object_chn = object_chn
         _check_channels(activation, num_out_chn, object_chn)
         self.options = PublishedOptions(
@@ -173,6 +174,7 @@ class _PublishedLoss(nn.Module):
             )
         values = outputs.to(wide_dtype(outputs))
         check_values(values, self.activation, name="outputs")
+        watch_logits(values, self.activation, self._watch, name="outputs")
         return values
 
     def _checked_labels(self, labels: Tensor, values: Tensor) -> Tensor:

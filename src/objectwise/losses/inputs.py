@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectwise.errors import ArgumentError, DtypeError
+from objectwise.errors import ArgumentError, DtypeError, ObjectwiseWarning
 
 REDUCTIONS = ("mean", "sum", "none")
 SCALAR_REDUCTIONS = ("mean", "sum")
@@ -87,27 +87,48 @@ def check_finite_tensor(
     return not is_true(bad.any())
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]  # it looks at values
-def warn_of_sigmoid(logits: Tensor, *, advice: str) -> bool:
-    """Warn where all logits lie in 0..1, as after a sigmoid; return whether the question is settled.
+class LogitsWatch:
+    """Says once that predictions have been through the activation before a loss takes it once more.
 
-    It is where they were seen to be logits, and after the warning: a module need not ask again. Zeros alone
-    say nothing: they come from a last layer that begins with zeros, and from no sigmoid.
+    A module keeps one, and so asks no more after the answer; a function makes one each time.
     """
-    values = logits.detach()
-    lowest = highest = values
-    for part in (values[0, 0, 0], values):  # logits mostly show in the first row or section
-        lowest, highest = torch.aminmax(part)
-        if is_true((lowest < 0) | (highest > 1)):
-            return True
-    if not is_true((lowest >= 0) & (highest > 0)):  # zeros, or NaN
-        return False
-    warnings.warn(
-        "`prediction` must be logits, got values that all lie in 0..1, as after a sigmoid, of which the loss "
-        f"takes the sigmoid once more; {advice}",
-        stacklevel=3,  # of the caller of this wrap
-    )
-    return True
+
+    def __init__(self) -> None:
+        self.is_settled = False
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # it looks at values
+    def look(
+        self,
+        logits: Tensor,
+        *,
+        activation: str = "sigmoid",
+        advice: str | None = None,
+        name: str = "prediction",
+    ) -> None:
+        """Warn where all of (n, c, *spatial) logits lie in 0..1, as after an activation.
+
+        It is settled where they were seen to be logits, and after the warning. A constant says nothing: it
+        comes from a last layer that begins with zeros, and from no activation; nor does NaN.
+        """
+        if self.is_settled:
+            return
+        values = logits.detach()
+        lowest = highest = values
+        for part in (values[0, 0, 0], values):  # logits mostly show in the first row or section
+            lowest, highest = torch.aminmax(part)
+            if is_true((lowest < 0) | (highest > 1)):
+                self.is_settled = True
+                return
+        if not is_true(lowest < highest):
+            return
+        self.is_settled = True
+        cure = "" if advice is None else f"{advice}, or "
+        warnings.warn(
+            f"`{name}` must be logits, got values that all lie in 0..1, as after a {activation}, of which "
+            f"the loss takes the {activation} once more; {cure}leave out the network's {activation}",
+            ObjectwiseWarning,
+            stacklevel=3,  # of the caller of this wrap
+        )
 
 
 def is_true(flag: Tensor) -> bool:

@@ -7,7 +7,7 @@ import warnings
 import pytest
 import torch
 
-from objectwise.errors import ArgumentError, DtypeError
+from objectwise.errors import ArgumentError, DtypeError, ObjectwiseWarning
 from objectwise.losses import (
     AffinityBCELoss,
     MalisLoss,
@@ -33,17 +33,17 @@ def example(seed=0):
 def test_a_module_warns_once_of_logits_that_went_through_a_sigmoid(make):
     logits, labels = example()
     loss = make(OFFSETS)
-    with pytest.warns(UserWarning, match=SIGMOID):
+    with pytest.warns(ObjectwiseWarning, match=SIGMOID):
         loss(logits.sigmoid(), labels)
     loss(logits.sigmoid(), labels)  # warnings are errors
-    with pytest.warns(UserWarning, match=SIGMOID):
+    with pytest.warns(ObjectwiseWarning, match=SIGMOID):
         make(OFFSETS)(logits.sigmoid(), labels)
 
 
 @FUNCTIONS
 def test_a_function_warns_of_logits_that_went_through_a_sigmoid(function):
     logits, labels = example()
-    with pytest.warns(UserWarning, match=SIGMOID):
+    with pytest.warns(ObjectwiseWarning, match=SIGMOID):
         function(logits.sigmoid(), labels, OFFSETS)
 
 
@@ -77,7 +77,7 @@ def test_a_last_layer_that_begins_with_zeros_is_no_sigmoid_and_settles_nothing(m
     logits, labels = example()
     loss = make(OFFSETS)
     loss(torch.zeros_like(logits), labels)
-    with pytest.warns(UserWarning, match=SIGMOID):
+    with pytest.warns(ObjectwiseWarning, match=SIGMOID):
         loss(logits.sigmoid(), labels)
 
 

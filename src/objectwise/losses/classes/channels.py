@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -16,6 +16,7 @@ from objectwise.losses.inputs import (
     FLOATS,
     INTEGERS,
     REDUCTIONS,
+    LogitsWatch,
     check_finite_tensor,
     check_tensor,
     is_true,
@@ -47,6 +48,8 @@ class ClassChannels:
     """Take voxels of the batch together, and not those of each sample by itself."""
     ignore_label: int | None = None
     """Marks unknown voxels of class indices: they are left out of every mean."""
+    watch: LogitsWatch = field(default_factory=LogitsWatch, init=False, repr=False, compare=False)
+    """No option: what warns once of predictions that have been through the activation."""
 
     def check(self) -> None:
         """Require options that have an effect together."""
@@ -90,21 +93,45 @@ class ClassChannels:
         The prediction must be finite where it counts: at `known` voxels, in the channels that are mixed.
         """
         if self.other_act is not None:
-            values = _readable(prediction, known, fill=True)
+            values = self._readable(prediction, known, fill=True)
             return _kept(self.other_act(values), values)[:, self.first :]
         if self.takes_softmax:
-            return torch.softmax(_readable(prediction, known), 1)[:, self.first :]
-        values = _readable(prediction, known, first=self.first)
-        return torch.sigmoid(values) if self.sigmoid else values
+            return torch.softmax(self._readable(prediction, known, "softmax"), 1)[:, self.first :]
+        if self.sigmoid:
+            return torch.sigmoid(self.logits(prediction, known))
+        probabilities: Tensor = self._readable(prediction, known, first=self.first)
+        return probabilities
 
     def log_softmax(self, prediction: Tensor, known: Tensor | None) -> Tensor:
         """Return log-probabilities of all channels, float32 or float64; checks as in `probabilities`."""
-        return torch.log_softmax(_readable(prediction, known), 1)
+        return torch.log_softmax(self._readable(prediction, known, "softmax"), 1)
 
     def logits(self, prediction: Tensor, known: Tensor | None) -> Tensor:
-        """Return the loss's channels of a prediction as they are; checks as in `probabilities`."""
-        values: Tensor = _readable(prediction, known, first=self.first)
+        """Return the loss's channels of a prediction, before a sigmoid; checks as in `probabilities`."""
+        values: Tensor = self._readable(prediction, known, "sigmoid", first=self.first)
         return values
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # it looks at values
+    def _readable(
+        self,
+        prediction: Tensor,
+        known: Tensor | None,
+        activation: str | None = None,
+        *,
+        first: int = 0,
+        fill: bool = False,
+    ) -> Tensor:
+        """Return channels of a prediction, float32 or float64, that are finite where they count.
+
+        Unknown voxels are 0 if the prediction is not finite there, or wherever an activation may make it so
+        (`fill`): zero weights would leave NaN what it is, in the value as in the gradient.
+        """
+        finite = check_finite_tensor(prediction, name="prediction", counts=known, first=first)
+        values = prediction[:, first:]
+        if activation is not None:
+            self.watch.look(values, activation=activation)
+        values = values.to(wide_dtype(prediction))
+        return values if known is None or (finite and not fill) else values.masked_fill(~known, 0)
 
     def check_prediction(self, prediction: Tensor) -> None:
         """Require (n, c, *spatial) floats, of as many channels as the options need."""
@@ -240,18 +267,6 @@ class Target(NamedTuple):
         if self.known is None:
             return float(self.values[0, 0].numel())
         return self.known.flatten(1).sum(1, keepdim=True).to(dtype)
-
-
-@torch.compiler.disable  # type: ignore[untyped-decorator]  # it looks at values
-def _readable(prediction: Tensor, known: Tensor | None, *, first: int = 0, fill: bool = False) -> Tensor:
-    """Return channels of a prediction, float32 or float64, that are finite where they count.
-
-    Unknown voxels are 0 if the prediction is not finite there, or wherever an activation may make it so
-    (`fill`): zero weights would leave NaN what it is, in the value as in the gradient.
-    """
-    finite = check_finite_tensor(prediction, name="prediction", counts=known, first=first)
-    values = prediction[:, first:].to(wide_dtype(prediction))
-    return values if known is None or (finite and not fill) else values.masked_fill(~known, 0)
 
 
 def _kept(activated: Tensor, values: Tensor) -> Tensor:

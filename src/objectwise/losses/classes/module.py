@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 
 from torch import Tensor, nn
 
@@ -45,6 +46,5 @@ class ClassLoss(nn.Module):
 
     def extra_repr(self) -> str:
         """Show the options."""
-        return ", ".join(
-            f"{name}={value!r}" for name, value in vars(self.channels).items() if value is not None
-        )
+        options = {one.name: getattr(self.channels, one.name) for one in fields(self.channels) if one.init}
+        return ", ".join(f"{name}={value!r}" for name, value in options.items() if value is not None)

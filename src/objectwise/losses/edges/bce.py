@@ -12,9 +12,7 @@ from objectwise.checks import voxels_inside
 from objectwise.errors import ArgumentError
 from objectwise.graph import Neighborhood, Offsets, offsets_array
 from objectwise.losses.edges.batch import check_edge_prediction, check_masks
-from objectwise.losses.inputs import check_finite_tensor, is_true, warn_of_sigmoid, wide_dtype
-
-ADVICE = "leave out the network's sigmoid"
+from objectwise.losses.inputs import LogitsWatch, check_finite_tensor, is_true, wide_dtype
 
 
 def affinity_bce_loss(
@@ -57,7 +55,7 @@ def affinity_bce_loss(
     tensor(0.6931)
     """
     loss = _loss_of(logits, labels, offsets, edge_mask, unlabelled)
-    warn_of_sigmoid(logits, advice=ADVICE)
+    LogitsWatch().look(logits)
     return loss
 
 
@@ -67,7 +65,7 @@ class AffinityBCELoss(nn.Module):
     def __init__(self, offsets: Offsets) -> None:
         super().__init__()
         self.neighborhood = offsets if isinstance(offsets, Neighborhood) else Neighborhood(offsets)
-        self._takes_logits = False  # not seen yet
+        self._watch = LogitsWatch()
 
     def forward(
         self,
@@ -79,8 +77,7 @@ class AffinityBCELoss(nn.Module):
     ) -> Tensor:
         """Return the scalar loss of `logits` (n, k, *spatial) against `labels` (n, *spatial)."""
         loss = _loss_of(logits, labels, self.neighborhood, edge_mask, unlabelled)
-        if not self._takes_logits:
-            self._takes_logits = warn_of_sigmoid(logits, advice=ADVICE)
+        self._watch.look(logits)
         return loss
 
     def extra_repr(self) -> str:

@@ -11,8 +11,8 @@ from objectwise.graph import Neighborhood, Offsets
 from objectwise.losses.edges.batch import EdgeBatch, reduced
 from objectwise.losses.edges.gather import values_of_edges
 from objectwise.losses.edges.malis_weights import MalisWeights, malis_edges, malis_weights
-from objectwise.losses.edges.options import SIGMOID_ADVICE, MalisOptions, shown
-from objectwise.losses.inputs import warn_of_sigmoid
+from objectwise.losses.edges.options import ADVICE, MalisOptions, shown
+from objectwise.losses.inputs import LogitsWatch
 
 
 def malis_loss(
@@ -100,7 +100,7 @@ def malis_loss(
     )
     loss: Tensor = _loss_of(prediction, labels, offsets, options, edge_mask=edge_mask, unlabelled=unlabelled)
     if from_logits:
-        warn_of_sigmoid(prediction, advice=SIGMOID_ADVICE)
+        LogitsWatch().look(prediction, advice=ADVICE)
     return loss
 
 
@@ -186,7 +186,7 @@ class MalisLoss(nn.Module):
             reduction=reduction,
         )
         self.options.channel_weights(len(self.neighborhood))
-        self._takes_logits = False  # not seen yet
+        self._watch = LogitsWatch()
 
     def forward(
         self,
@@ -200,8 +200,8 @@ class MalisLoss(nn.Module):
         loss: Tensor = _loss_of(
             prediction, labels, self.neighborhood, self.options, edge_mask=edge_mask, unlabelled=unlabelled
         )
-        if self.options.from_logits and not self._takes_logits:
-            self._takes_logits = warn_of_sigmoid(prediction, advice=SIGMOID_ADVICE)
+        if self.options.from_logits:
+            self._watch.look(prediction, advice=ADVICE)
         return loss
 
     def weights(

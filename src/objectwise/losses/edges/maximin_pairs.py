@@ -8,14 +8,14 @@ from torch import Generator, Tensor, nn
 from objectwise.graph import Neighborhood, Offsets
 from objectwise.losses.edges.batch import EdgeBatch, reduced
 from objectwise.losses.edges.options import (
+    ADVICE,
     DEFAULT_PAIRS,
     DEFAULT_SAME_FRACTION,
-    SIGMOID_ADVICE,
     PairOptions,
     shown,
 )
 from objectwise.losses.edges.pair_sampling import PairSample, check_generator, draw_pairs, sample_pairs
-from objectwise.losses.inputs import warn_of_sigmoid, wide_dtype
+from objectwise.losses.inputs import LogitsWatch, wide_dtype
 
 
 def maximin_pair_loss(
@@ -120,7 +120,7 @@ def maximin_pair_loss(
         prediction, labels, offsets, options, generator=generator, edge_mask=edge_mask, unlabelled=unlabelled
     )
     if from_logits:
-        warn_of_sigmoid(prediction, advice=SIGMOID_ADVICE)
+        LogitsWatch().look(prediction, advice=ADVICE)
     return loss
 
 
@@ -194,7 +194,7 @@ class MaximinPairLoss(nn.Module):
             margin=margin,
             reduction=reduction,
         )
-        self._takes_logits = False  # not seen yet
+        self._watch = LogitsWatch()
 
     def forward(
         self,
@@ -214,8 +214,8 @@ class MaximinPairLoss(nn.Module):
             edge_mask=edge_mask,
             unlabelled=unlabelled,
         )
-        if self.options.from_logits and not self._takes_logits:
-            self._takes_logits = warn_of_sigmoid(prediction, advice=SIGMOID_ADVICE)
+        if self.options.from_logits:
+            self._watch.look(prediction, advice=ADVICE)
         return loss
 
     def pairs(

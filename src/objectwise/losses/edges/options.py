@@ -14,7 +14,7 @@ from objectwise.graph import Neighborhood
 from objectwise.losses.edges.costs import EdgeLoss
 from objectwise.losses.inputs import REDUCTIONS
 
-SIGMOID_ADVICE = "pass from_logits=False, or leave out the network's sigmoid"
+ADVICE = "pass from_logits=False"
 NORMALIZATIONS = ("pass", "pairs", "none")
 DEFAULT_PAIRS = 1024
 """Turaga et al. 2009 draw one pair a step; a query costs next to nothing once the forest stands, so more

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from objectwise.checks import check_some_spacing
+from objectwise.losses.inputs import LogitsWatch
 from objectwise.losses.instances.batch import Selection, batch_cells
 from objectwise.losses.instances.cell_sums import cell_sums
 from objectwise.losses.instances.inputs import (
@@ -57,6 +58,7 @@ class _InstanceLossBase(nn.Module):
         super().__init__()
         check_activation(activation, include_background)
         self.activation, self.include_background = activation, include_background
+        self._watch = LogitsWatch()
         self.weights = checked_weights(weights, dict.fromkeys(self._names, 1.0))
         self.selection = Selection(threshold, connectivity, minimum_size, max_components, keep)
         self.selection.check()
@@ -102,7 +104,12 @@ class _InstanceLossBase(nn.Module):
     ) -> InstanceTerms:
         check_instance_tensors(prediction, target, instances, ignore)
         inputs = foreground(
-            prediction, target, ignore, activation=self.activation, include_background=self.include_background
+            prediction,
+            target,
+            ignore,
+            activation=self.activation,
+            include_background=self.include_background,
+            watch=self._watch,
         )
         channels = object_channels(prediction, self.activation, self.include_background)
         batch = batch_cells(

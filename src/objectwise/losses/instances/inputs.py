@@ -15,6 +15,7 @@ from objectwise.errors import ArgumentError, DeviceError, DtypeError, ShapeError
 from objectwise.losses.inputs import (
     FLOATS,
     INTEGERS,
+    LogitsWatch,
     check_finite_tensor,
     check_host_tensor,
     on_host,
@@ -126,8 +127,9 @@ def foreground(
     *,
     activation: str,
     include_background: bool | None = None,
+    watch: LogitsWatch | None = None,
 ) -> Foreground:
-    """Return the object channels of all, widened, and check their values.
+    """Return the object channels of all, widened, and check their values, which a module's `watch` looks at.
 
     Where nothing is known the values are 0, whatever came: no activation may carry them on.
     """
@@ -140,6 +142,7 @@ def foreground(
         # A softmax reads all channels of a voxel in which one of its objects is known.
         values = values.masked_fill(ignore.all(1, keepdim=True) if activation == "softmax" else ignore, 0)
     check_values(values, activation)
+    watch_logits(prediction, activation, watch or LogitsWatch())
     if positive.dtype != torch.bool:
         strange = (positive != 0) & (positive != 1)
         if strange.any():
@@ -153,13 +156,24 @@ def foreground(
     return Foreground(values, positive, ignore, activation != "none")
 
 
+def watch_logits(
+    prediction: Tensor, activation: str, watch: LogitsWatch, *, name: str = "prediction"
+) -> None:
+    """Warn of predictions that have been through the activation already."""
+    if activation == "none":
+        return
+    watch.look(prediction, activation=activation, advice="pass activation='none'", name=name)
+
+
 def check_values(values: Tensor, activation: str, *, name: str = "prediction") -> None:
     """Require finite values, and probabilities where no activation makes them."""
-    check_finite_tensor(values, name=name)
-    if activation == "none":
-        least, most = (float(value) for value in values.detach().aminmax())
-        if least < 0 or most > 1:
-            raise ArgumentError(
-                f"`{name}` must be in 0..1 with activation 'none', got {least:g}..{most:g}; "
-                "pass activation='sigmoid' for logits"
-            )
+    if activation != "none":
+        check_finite_tensor(values, name=name)
+        return
+    least, most = (float(value) for value in values.detach().aminmax())
+    if not (least >= 0 and most <= 1):
+        check_finite_tensor(values, name=name)
+        raise ArgumentError(
+            f"`{name}` must be in 0..1 with activation 'none', got {least:g}..{most:g}; "
+            "pass activation='sigmoid' for logits"
+        )

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from objectwise.checks import check_choice, check_whole_number
 from objectwise.errors import ArgumentError
-from objectwise.losses.inputs import SCALAR_REDUCTIONS
+from objectwise.losses.inputs import SCALAR_REDUCTIONS, LogitsWatch
 from objectwise.losses.instances.inputs import (
     Foreground,
     check_activation,
@@ -64,6 +64,7 @@ class RegionLoss(nn.Module, ABC):
         check_whole_number(minimum_size, least=0, name="minimum_size")
         check_some_connectivity(connectivity)
         self.activation, self.include_background = activation, include_background
+        self._watch = LogitsWatch()
         self.pixel_loss = checked_loss(pixel_loss, "pixel_loss")
         self.instance_loss = checked_loss(instance_loss, "instance_loss")
         self.connectivity, self.minimum_size = connectivity, minimum_size
@@ -118,7 +119,12 @@ class RegionLoss(nn.Module, ABC):
         if regions is not None:
             check_ids(regions, prediction, "regions", "no region")
         inputs = foreground(
-            prediction, target, ignore, activation=self.activation, include_background=self.include_background
+            prediction,
+            target,
+            ignore,
+            activation=self.activation,
+            include_background=self.include_background,
+            watch=self._watch,
         )
         channels = object_channels(prediction, self.activation, self.include_background)
         optional = [None if tensor is None else tensor[:, channels] for tensor in (instances, regions)]
