@@ -70,11 +70,11 @@ def check_finite_tensor(
 
     `values` are (n, c, ...) if there is a first channel, `counts` a mask that broadcasts to the channels, or
     a function that makes it.
-    Return whether all are finite, whether they count or not. It costs one sum, for which a GPU waits; a mask
-    is made only where the sum is not finite.
+    Return whether all are finite, whether they count or not. It costs one reduction without a copy, for which
+    a GPU waits; a mask is made only where something is not finite, or a sum too large.
     """
     values = values.detach()[:, first:] if first else values.detach()
-    if is_true(values.sum(dtype=wide_dtype(values)).isfinite()):
+    if is_true(_is_finite(values)):
         return True
     bad = ~values.isfinite()
     wrong = bad if counts is None else bad & (counts() if callable(counts) else counts)
@@ -85,6 +85,15 @@ def check_finite_tensor(
             place[1] += first
         raise ArgumentError(f"`{name}` must be finite, got {value} at {tuple(place)}")
     return not is_true(bad.any())
+
+
+def _is_finite(values: Tensor) -> Tensor:
+    """Return a flag that is true only if all values are finite, by whatever reduction is fastest."""
+    if values.dtype in (torch.float16, torch.bfloat16) and values.numel() > 0:
+        # On a CPU a third of the time of a sum, which widens; of wider values a sum takes half of its time.
+        lowest, highest = torch.aminmax(values)
+        return lowest.isfinite() & highest.isfinite()
+    return values.sum(dtype=wide_dtype(values)).isfinite()
 
 
 class LogitsWatch:
