@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from objectwise.data import read_in_parts, write_volume
 from objectwise.errors import ArgumentError
-from objectwise.workflow.fingerprint import InputDigests, fingerprint, first_difference
+from objectwise.pipeline.stacks import read_raw_stack
+from objectwise.workflow.fingerprint import InputDigests, fingerprint, first_difference, voxels_digest
 
 SMALL_PARTS = partial(read_in_parts, most=32 * 3 * 3 * 4)
 
@@ -156,6 +157,16 @@ COPIES = [
     (np.arange(60) + 1e-9, ["float64"]),
     (np.arange(60) + 1e200, ["float64"]),
 ]
+
+
+@pytest.mark.parametrize("shape", [(12, 16), (3, 12, 16)])
+def test_an_image_or_a_stack_that_was_read_has_the_digest_of_its_file(tmp_path: Path, shape: tuple[int, ...]):
+    place = f"{tmp_path}/volume.h5:raw"
+    write_volume(place, np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8))
+    digests = InputDigests()
+    digest = digests.of_volume(place, None)
+    assert digest == voxels_digest(read_raw_stack(place))
+    assert len(digests.sections_of(digest)) == (1 if len(shape) == 2 else shape[0])
 
 
 def test_sections_are_known_by_their_values_and_volumes_by_their_dtype_too(tmp_path: Path):

@@ -9,12 +9,12 @@ Sections = tuple[int, int]
 
 def read_raw_stack(location: str, sections: Sections | None = None) -> Volume:
     """Read a raw volume as (z, y, x); see `objectwise.data.read_volume`."""
-    return _as_stack(read_volume(location, sections=sections))
+    return as_stack(read_volume(location, sections=sections))
 
 
 def read_label_stack(location: str, sections: Sections | None = None) -> Volume:
     """Read labels as (z, y, x); see `objectwise.data.read_labels`."""
-    return _as_stack(read_labels(location, sections=sections))
+    return as_stack(read_labels(location, sections=sections))
 
 
 def describe_stack(location: str, sections: Sections | None = None) -> VolumeInfo:
@@ -27,7 +27,8 @@ def describe_stack(location: str, sections: Sections | None = None) -> VolumeInf
     )
 
 
-def _as_stack(volume: Volume) -> Volume:
+def as_stack(volume: Volume) -> Volume:
+    """Return a volume as (z, y, x)."""
     if volume.array.ndim == 3:
         return volume
     return Volume(volume.array[None], (1.0, *volume.voxel_size), (0.0, *volume.offset))

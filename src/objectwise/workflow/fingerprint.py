@@ -21,7 +21,7 @@ from objectwise.checks import check_finite
 from objectwise.data import Volume, read_in_parts, volume_files
 from objectwise.data.volumes import as_labels
 from objectwise.errors import ArgumentError
-from objectwise.pipeline.stacks import Sections, describe_stack
+from objectwise.pipeline.stacks import Sections, as_stack, describe_stack
 from objectwise.workflow.places import absolute_place
 
 _NOTHING = object()
@@ -201,7 +201,7 @@ def _volume_digests(location: str, sections: Sections | None, labels: bool) -> d
     info = describe_stack(location, sections)
     state = _begun(info.shape, info.dtype, info.voxel_size, info.offset)
     empty, first, of_sections = True, sections[0] if sections else 0, []
-    for volume in read_in_parts(location, sections=sections):
+    for volume in map(as_stack, read_in_parts(location, sections=sections)):
         _check_part(volume, location, first, labels)
         empty = empty and not volume.array.any()
         for section in volume.array:
