@@ -23,3 +23,22 @@ def test_resumed_sampler_goes_on_with_the_next_number():
     resumed = StepSampler(steps=7, batch_size=3, first_step=4, rank=1, world_size=2)
     assert list(resumed) == whole[12:]
     assert len(resumed) == 9
+
+
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_steps_of_several_batches_use_every_number_once(accumulate):
+    shares = [
+        list(StepSampler(steps=4, batch_size=2, accumulate=accumulate, rank=rank, world_size=2))
+        for rank in range(2)
+    ]
+    assert sorted(chain(*shares)) == list(range(4 * 2 * 2 * accumulate))
+    # Those of a step are its own, in whatever batches they come.
+    first = 2 * accumulate
+    assert sorted(chain(*(share[:first] for share in shares))) == list(range(2 * first))
+
+
+def test_resumed_sampler_of_several_batches_goes_on_at_a_whole_step():
+    options = {"steps": 5, "batch_size": 2, "accumulate": 3, "rank": 1, "world_size": 2}
+    resumed = StepSampler(first_step=2, **options)
+    assert list(resumed) == list(StepSampler(**options))[12:]
+    assert len(resumed) == 18

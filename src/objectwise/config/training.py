@@ -8,6 +8,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
 
 from objectwise.config.losses import TermConfig
+from objectwise.config.optimiser import OptimiserConfig, ScheduleConfig
+from objectwise.config.patches import AugmentationConfig, BalanceConfig
 from objectwise.config.section import Section
 from objectwise.config.values import Fraction, Shape, default_of, without_effect
 
@@ -28,7 +30,7 @@ class LossConfig(Section):
     """Weight of the MALIS term beside the cross-entropy; only with `bce+malis`."""
 
     @model_validator(mode="after")
-    def _no_optionwithout_effect(self) -> Self:
+    def _no_option_without_effect(self) -> Self:
         if self.name == "bce" and self.warmup_steps:
             raise without_effect("training.loss.warmup_steps", "with the loss 'bce'")
         if self.name != "bce+malis" and self.malis_weight != default_of(self, "malis_weight"):
@@ -51,34 +53,26 @@ def _form_of_loss(loss: object) -> str:
     return "terms" if isinstance(loss, list | tuple) else "short"
 
 
-class AugmentationConfig(Section):
-    """How often each augmentation is applied, as a probability per patch."""
-
-    flip: Fraction = 0.5
-    """Mirror images, for each axis."""
-    rotate: Fraction = 0.5
-    """Quarter turns in the section plane."""
-    elastic: Fraction = 0.2
-    """A smooth deformation in the section plane, the same for all sections."""
-    intensity: Fraction = 0.5
-    """Brightness, contrast, gamma and noise, each for itself."""
-    missing_section: Fraction = 0.0
-    """Per section of a 3-D patch: raw set to black, labels kept."""
-
-
 class TrainingConfig(Section):
     """The training loop."""
 
     steps: PositiveInt = 1000
     """Steps of the optimiser, warm-up included."""
     batch_size: PositiveInt = 2
-    """Patches in each step."""
+    """Patches in each batch, on each device."""
     patch_shape: Shape
     """Voxels along z, y, x (y, x with `dimensions: 2`); each a multiple of the product of the strides."""
     learning_rate: PositiveFloat = 1e-3
-    """Largest step size of AdamW; it rises at the start and falls to the end."""
+    """Largest step size of the optimiser; `training.schedule` says how it changes."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-5
-    """Weight decay of AdamW."""
+    """Weight decay of the optimiser."""
+    clip_gradient: PositiveFloat | None = None
+    """Largest norm of the gradient of all weights together; a longer one is shortened to it."""
+    accumulate: PositiveInt = 1
+    """Batches whose gradients make one step, as their mean: for batches that do not fit into memory."""
+    average_weights: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Decay of a running mean of the weights, such as 0.999: after each step it takes 1 - decay of the new
+    weights. `network.pt` then holds the mean."""
     minimum_foreground: Fraction = 0.05
     """A patch with a smaller labelled fraction is drawn again."""
     checkpoint_every: PositiveInt = 100
@@ -105,10 +99,18 @@ class TrainingConfig(Section):
     all its options. The losses and their options: [losses.md](losses.md)."""
     steps_per_epoch: PositiveInt = 250
     """Steps that count as an epoch in weights that change by epochs."""
+    optimiser: OptimiserConfig = OptimiserConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    balance: BalanceConfig = BalanceConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
 
     @model_validator(mode="after")
     def _warmup_ends(self) -> Self:
+        if (self.schedule.warmup_steps or 0) >= self.steps:
+            raise ValueError(
+                f"schedule.warmup_steps must be less than steps ({self.steps}), "
+                f"got {self.schedule.warmup_steps}"
+            )
         if isinstance(self.loss, LossConfig) and self.loss.warmup_steps >= self.steps:
             raise ValueError(
                 f"loss.warmup_steps must be less than steps ({self.steps}), got {self.loss.warmup_steps}"

@@ -115,6 +115,7 @@ class PatchSampler:
         self._augmentation = augmentation
         self._window = (1,) * (3 - len(self.patch_shape)) + self.patch_shape
         self._volumes = [self._checked(volume) for volume in volumes]
+        self._check_objects()
         self._places = Places.of(self._volumes, self.balance)
         self.normalisation = normalisation or fit_normalisation([volume.raw for volume in self._volumes])
         positions = [math.prod(self._n_corners(volume)) for volume in self._volumes]
@@ -160,7 +161,8 @@ class PatchSampler:
         if self.minimum_foreground > 0:
             filled = volume.foreground()[box]
             share = np.count_nonzero(filled) / filled.size / self.minimum_foreground
-        if self.balance.minimum_objects and volume.labels is not None:
+        if self.balance.minimum_objects:
+            assert volume.labels is not None
             share = min(share, self.balance.share_of_objects(_cut(volume.labels, box)))
         return position, share
 
@@ -219,6 +221,13 @@ class PatchSampler:
         if self.minimum_foreground > 0:
             self._check_foreground(checked)
         return checked
+
+    def _check_objects(self) -> None:
+        without = [volume.name for volume in self._volumes if volume.labels is None]
+        if self.balance.minimum_objects and without:
+            raise ArgumentError(
+                f"`minimum_objects` needs labels (ids) of every volume, got none of {without[0]}"
+            )
 
     def _check_foreground(self, volume: LabelledVolume) -> None:
         fullest = largest_foreground(volume.foreground(), self._window)

@@ -50,7 +50,7 @@ class Objective(nn.Module):
         weights = {term.name: term.weight(step) for term in self.terms}
         return {name: weight for name, weight in weights.items() if weight != 0}
 
-    def forward(self, prediction: Tensor, batch: Batch, step: int, rank: int = 0) -> dict[str, Tensor]:
+    def forward(self, prediction: Tensor, batch: Batch, step: int, part: int = 0) -> dict[str, Tensor]:
         """Return the terms of this step, each unweighted, and their weighted sum as `loss`.
 
         Parameters
@@ -59,23 +59,23 @@ class Objective(nn.Module):
         batch : tensors by name
         step : int
             Optimiser steps done before this one.
-        rank : int
-            Number of this process; each draws pairs of its own.
+        part : int
+            Number of this batch within the step, over batches and processes; each draws pairs of its own.
         """
         weights = self.weights_at(step)
         terms: dict[str, Tensor] = {}
         for term in self.terms:
             if term.name in weights:
-                self._seed(term.loss, step, rank)
+                self._seed(term.loss, step, part)
                 terms[term.name] = _scalar(term.call(term.loss, prediction, batch), term.name)
         loss = sum((weights[name] * term for name, term in terms.items()), prediction.new_zeros(()))
         assert isinstance(loss, Tensor)
         return {"loss": loss, **terms}
 
-    def _seed(self, loss: nn.Module, step: int, rank: int) -> None:
+    def _seed(self, loss: nn.Module, step: int, part: int) -> None:
         generator = getattr(loss, "generator", None)
         if isinstance(generator, torch.Generator):
-            (seed,) = np.random.SeedSequence([self.seed, step, rank]).generate_state(1, np.uint64)
+            (seed,) = np.random.SeedSequence([self.seed, step, part]).generate_state(1, np.uint64)
             generator.manual_seed(int(seed) >> 1)  # below 2^63
 
 

@@ -63,6 +63,8 @@ class StepCheckpoint(Checkpoint):
     ) -> None:
         """Save if it is time; Lightning calls this after all other callbacks."""
         assert isinstance(pl_module, TrainingModule)
+        if not pl_module.ends_step(batch_idx):
+            return
         if pl_module.step % self.every == 0 or trainer.global_step == trainer.max_steps:
             if not all(torch.isfinite(parameter).all() for parameter in pl_module.parameters()):
                 # A gradient can overflow where the loss did not: the checkpoint before stays the last.

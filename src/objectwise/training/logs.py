@@ -89,7 +89,7 @@ class MetricsLogger(Logger):
 
 
 class StepLogs(Callback):
-    """Give every logger one row a step: loss and terms (means over the ranks), learning rate and speed.
+    """Give every logger one row a step: loss and terms (means over its patches), learning rate and speed.
 
     Before the checkpoint of the step is saved, so no row before a checkpoint is ever missing.
     """
@@ -102,6 +102,8 @@ class StepLogs(Callback):
     ) -> None:
         """Log the step; `step` counts the steps done."""
         assert isinstance(pl_module, TrainingModule)
+        if not pl_module.ends_step(batch_idx):
+            return
         row = dict(pl_module.means)
         row["learning_rate"] = pl_module.learning_rate_of(pl_module.step - 1)
         now = time.perf_counter()

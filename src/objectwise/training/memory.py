@@ -15,6 +15,8 @@ LOSS_BYTES = 64
 """On the host, of each logit of a step: MALIS orders the edges and counts the pairs that each decides."""
 FOREGROUND_BYTES = 48
 """Of each voxel of the largest volume, while the fullest patch is looked for; see `largest_foreground`."""
+PLACE_BYTES = 4
+"""Of each voxel of all volumes, where patches are drawn around objects or classes; see `Places`."""
 CURE = "take a smaller training.patch_shape, training.batch_size or network.features"
 
 
@@ -48,15 +50,17 @@ def estimate_training(
     loaded = (2 + 2 * settings.workers) * settings.batch_size * patch * (4 + 8)  # float32 raw, int64 labels
     losses = LOSS_BYTES * settings.batch_size * patch * len(config.neighborhood)
     largest = max((math.prod(shape) for shape, _ in volumes), default=0)
-    looking = FOREGROUND_BYTES * largest if settings.minimum_foreground > 0 else 0
-    host = sum(math.prod(shape) * size for shape, size in volumes) + max(looking, loaded + losses)
+    balanced = settings.balance.around != "anywhere"
+    looking = FOREGROUND_BYTES * largest if settings.minimum_foreground > 0 or balanced else 0
+    places = PLACE_BYTES if balanced else 0
+    held = sum(math.prod(shape) * (size + places) for shape, size in volumes)
     network = network_of(config, weights=False)
-    return TrainingMemory(
-        host,
-        estimate_training_memory(
-            network, settings.patch_shape, batch_size=settings.batch_size, device=device
-        ),
+    step = estimate_training_memory(
+        network, settings.patch_shape, batch_size=settings.batch_size, device=device
     )
+    if step is not None and settings.average_weights is not None:
+        step += sum(weight.numel() * weight.element_size() for weight in network.parameters())
+    return TrainingMemory(held + max(looking, loaded + losses), step)
 
 
 def require_training_memory(needed: TrainingMemory, device: str, *, processes: int = 1) -> None:

@@ -13,32 +13,10 @@ from objectwise.config.training import TrainingConfig
 from objectwise.errors import DivergenceError
 from objectwise.networks import AffinityUNet
 from objectwise.tasks import Objective
-
-RAMP_STEPS = 50
-"""Steps over which the learning rate rises: Adam's first steps, of full size, would spoil fresh weights."""
-HOLD = 0.65
-"""Fraction of the run after which the learning rate begins to fall."""
-FINAL_RATE = 0.01
-"""Where it ends, as a fraction of the highest."""
+from objectwise.training.optimiser import averaged, optimiser_of, rate_factor
 
 Batch = dict[str, Tensor]
 """`raw`, `number`, and what the losses need."""
-
-
-def rate_factor(step: int, steps: int) -> float:
-    """Return the learning rate of a step (0 is the first) as a fraction of the highest.
-
-    A linear ramp over at most a tenth of the run, a plateau, and a straight fall over the last third: MALIS,
-    which starts after a warm-up of cross-entropy, still learns at the full rate. In runs of 300 steps on
-    SNEMI3D sections, held-out cross-entropy with this, with half a cosine and without a fall was 0.330,
-    0.339, 0.333 (one seed) and 0.323, 0.324, 0.322 (another): no more than noise. It depends on the step
-    alone, so a resumed run needs no memory of it.
-    """
-    ramp = min(RAMP_STEPS, max(1, steps // 10))
-    if step < ramp:
-        return (step + 1) / ramp
-    left = (steps - step) / (steps - HOLD * steps)
-    return max(FINAL_RATE, min(1.0, left))
 
 
 class TrainingModule(LightningModule):
@@ -72,12 +50,29 @@ class TrainingModule(LightningModule):
         self.first_step = first_step
         self.run = run
         self.means: dict[str, float] = {}
-        """Loss and terms of the last step, as means over all ranks."""
+        """Loss and terms of the last step, as means over all its patches."""
+        self._parts: list[dict[str, float]] = []
+        decay = config.average_weights
+        # A part of this module, so that checkpoints hold it beside the weights.
+        self.average = None if decay is None else averaged(network, decay)
 
     @property
     def step(self) -> int:
         """Optimiser steps done, those before a resume included."""
         return self.first_step + int(self.global_step)
+
+    @property
+    def trained(self) -> AffinityUNet:
+        """The network that the training is for: with the mean of the weights where one is kept."""
+        if self.average is None:
+            return self.network
+        mean = self.average.module
+        assert isinstance(mean, AffinityUNet)
+        return mean
+
+    def ends_step(self, batch_idx: int) -> bool:
+        """Say whether the optimiser makes its step after this batch."""
+        return (batch_idx + 1) % self.config.accumulate == 0
 
     def forward(self, raw: Tensor) -> Tensor:
         """Return logits (n, k, *spatial)."""
@@ -87,19 +82,28 @@ class TrainingModule(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Return the loss and its terms for one batch."""
         numbers, step = batch["number"], self.step
+        part, parts = batch_idx % self.config.accumulate, self.config.accumulate
         # No patch twice and none left out, whatever the loop was resumed from.
-        expected = (step * self.trainer.world_size + self.global_rank) * self.config.batch_size
+        turn = (step * parts + part) * self.trainer.world_size + self.global_rank
+        expected = turn * self.config.batch_size
         assert int(numbers[0]) == expected, f"step {step} got patch {int(numbers[0])}, not {expected}"
         logits = self(batch["raw"])
         if torch.isfinite(logits).all():
-            result: dict[str, Tensor] = self.objective(logits, batch, step, self.global_rank)
+            result: dict[str, Tensor] = self.objective(logits, batch, step, self.global_rank * parts + part)
         else:  # which no loss is made for
             result = dict.fromkeys(("loss", *self.objective.weights_at(step)), logits.new_tensor(math.nan))
-        self.means = self._means(result)
+        self._parts = [*(self._parts if part else ()), self._mean_over_ranks(result)]
+        self.means = {name: math.fsum(row[name] for row in self._parts) / len(self._parts) for name in result}
         self._check_finite()
         return result
 
-    def _means(self, result: dict[str, Tensor]) -> dict[str, float]:
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Make the step, and take its weights into their mean."""
+        super().optimizer_step(*args, **kwargs)
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+
+    def _mean_over_ranks(self, result: dict[str, Tensor]) -> dict[str, float]:
         """Return the mean of each value over the ranks, of which each has patches of its own."""
         values = torch.stack([value.detach().double() for value in result.values()])
         if self.trainer.world_size > 1:
@@ -124,17 +128,16 @@ class TrainingModule(LightningModule):
 
     def learning_rate_of(self, step: int) -> float:
         """Return the learning rate of a step, 0 being the first."""
-        return self.config.learning_rate * rate_factor(step, self.config.steps)
+        return self.config.learning_rate * self._rate_factor(step)
 
     def configure_optimizers(self) -> Any:
-        """AdamW, and the learning rate of `rate_factor`."""
-        optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay
-        )
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: rate_factor(step, self.config.steps)
-        )
+        """Return the optimiser of the configuration, and its learning rate."""
+        optimizer = optimiser_of(self.network.parameters(), self.config)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate_factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _rate_factor(self, step: int) -> float:
+        return rate_factor(step, self.config.steps, self.config.schedule)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the step, and what the weights depend on."""

@@ -20,7 +20,8 @@ class StepSampler(Sampler[int]):
 
         step 0: rank 0 [0 1] rank 1 [2 3]    step 1: rank 0 [4 5] rank 1 [6 7]    ...
 
-    So no number is drawn twice in a run, and a resumed run goes on with the next one.
+    So no number is drawn twice in a run, and a resumed run goes on with the next one. A step of several
+    batches is drawn like as many steps.
 
     Parameters
     ----------
@@ -28,24 +29,32 @@ class StepSampler(Sampler[int]):
         The steps from `first_step` to `steps`, the latter left out.
     batch_size : int
         Of one rank.
+    accumulate : int
+        Batches of each rank in a step.
     rank, world_size : int
     """
 
     def __init__(
-        self, *, steps: int, batch_size: int, first_step: int = 0, rank: int = 0, world_size: int = 1
+        self,
+        *,
+        steps: int,
+        batch_size: int,
+        accumulate: int = 1,
+        first_step: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
-        self.steps = steps
+        self.batches = range(first_step * accumulate, steps * accumulate)
         self.batch_size = batch_size
-        self.first_step = first_step
         self.rank = rank
         self.world_size = world_size
 
     def __len__(self) -> int:
-        return (self.steps - self.first_step) * self.batch_size
+        return len(self.batches) * self.batch_size
 
     def __iter__(self) -> Iterator[int]:
-        for step in range(self.first_step, self.steps):
-            first = (step * self.world_size + self.rank) * self.batch_size
+        for batch in self.batches:
+            first = (batch * self.world_size + self.rank) * self.batch_size
             yield from range(first, first + self.batch_size)
 
 
@@ -70,6 +79,8 @@ class PatchDataModule(LightningDataModule):
     task : Task
     batch_size : int
         Per device.
+    accumulate : int
+        Batches per device in a step.
     steps, first_step : int
         Last step plus one, and first.
     workers : int
@@ -83,6 +94,7 @@ class PatchDataModule(LightningDataModule):
         *,
         batch_size: int,
         steps: int,
+        accumulate: int = 1,
         first_step: int = 0,
         workers: int = 0,
     ) -> None:
@@ -91,6 +103,7 @@ class PatchDataModule(LightningDataModule):
         self.task = task
         self.batch_size = batch_size
         self.steps = steps
+        self.accumulate = accumulate
         self.first_step = first_step
         self.workers = workers
 
@@ -101,6 +114,7 @@ class PatchDataModule(LightningDataModule):
             steps=self.steps,
             first_step=self.first_step,
             batch_size=self.batch_size,
+            accumulate=self.accumulate,
             rank=0 if trainer is None else trainer.global_rank,
             world_size=1 if trainer is None else trainer.world_size,
         )

@@ -18,6 +18,9 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from objectwise.config.models import RunConfig
 from objectwise.config.training import TrainingConfig
 from objectwise.data import LabelledVolume, PatchAugmentation, PatchSampler, fit_normalisation
+from objectwise.data.augmentation import Magnitudes
+from objectwise.data.balance import Balance
+from objectwise.data.defects import Defects
 from objectwise.networks import NetworkRecord, load_network, save_network
 from objectwise.networks.machine import torch_threads
 from objectwise.networks.storage import copy_weights
@@ -112,12 +115,13 @@ def train(
     if resumed is not None and first_step >= settings.steps:
         # Killed between the last checkpoint and the network.
         module.load_state_dict(resumed["state_dict"])
-        save_network(path, network)
+        save_network(path, module.trained)
         return path
     patches = PatchDataModule(
         sampler,
         task_of(config),
         batch_size=settings.batch_size,
+        accumulate=settings.accumulate,
         steps=settings.steps,
         first_step=first_step,
         workers=settings.workers,
@@ -128,7 +132,7 @@ def train(
         trainer = _trainer(settings, directory, last, module, [*own, *callbacks])
         trainer.fit(module, patches, ckpt_path=None if resumed is None else last, weights_only=True)
         if trainer.is_global_zero:
-            save_network(path, network)
+            save_network(path, module.trained)
         trainer.strategy.barrier("network.pt")
     return path
 
@@ -136,12 +140,20 @@ def train(
 def build_sampler(config: RunConfig, volumes: Sequence[LabelledVolume]) -> PatchSampler:
     """Return the numbered patches that a configuration trains on."""
     settings, normalisation = config.training, config.normalisation
+    changes = settings.augmentation
+    augmentation = PatchAugmentation(
+        config.dimensions,
+        **changes.model_dump(exclude={"magnitudes", "defects"}),
+        magnitudes=Magnitudes(**changes.magnitudes.model_dump()),
+        defects=Defects(**changes.defects.model_dump()),
+    )
     return PatchSampler(
         volumes,
         settings.patch_shape,
         seed=config.seed,
         minimum_foreground=settings.minimum_foreground,
-        augmentation=PatchAugmentation(config.dimensions, **settings.augmentation.model_dump()),
+        balance=Balance(**settings.balance.model_dump()),
+        augmentation=augmentation,
         normalisation=fit_normalisation(
             [volume.raw for volume in volumes],
             method=normalisation.method,
@@ -184,6 +196,8 @@ def _trainer(
         accelerator=settings.accelerator,
         devices=settings.devices,
         precision=settings.precision,
+        accumulate_grad_batches=settings.accumulate,
+        gradient_clip_val=settings.clip_gradient,
         max_steps=settings.steps - module.first_step,
         logger=[
             MetricsLogger(
