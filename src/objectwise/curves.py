@@ -59,6 +59,12 @@ def read_curves(path: Path | str) -> dict[str, NDArray[np.float64]]:
     return {name: np.array([row[name] for row in rows], dtype=np.float64) for name in names}
 
 
+def share_of_waiting(path: Path | str) -> float | None:
+    """Return the mean share of its steps that a training waited for patches; None of a log without it."""
+    shares = [row["waiting"] for row in read_metrics(path) if not math.isnan(row.get("waiting", math.nan))]
+    return math.fsum(shares) / len(shares) if shares else None
+
+
 def _number(cell: str) -> float:
     try:
         return float(cell or "nan")

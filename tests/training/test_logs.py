@@ -1,9 +1,17 @@
 from __future__ import annotations
 
 import math
+import time
+from itertools import islice
 
-from objectwise.curves import read_curves, read_metrics
+import pytest
+import torch
+
+from objectwise.curves import read_curves, read_metrics, share_of_waiting
+from objectwise.training import train
 from objectwise.training.logs import MetricsLogger
+from objectwise.training.patches import NumberedPatches, WatchedLoader
+from tests.training.toys import toy_config, two_objects
 
 
 def write(path, steps, first_step=0):
@@ -53,3 +61,33 @@ def test_row_that_a_kill_cut_short_is_in_no_curve(tmp_path):
         file.write("3,0.98,0.98,,0.1,4")  # it was to become 45.2 steps a second
     assert [row["step"] for row in read_metrics(tmp_path / "metrics.csv")] == [1, 2]
     assert read_curves(tmp_path / "metrics.csv")["step"].tolist() == [1, 2]
+
+
+def test_share_of_waiting_follows_the_loader(tmp_path, monkeypatch):
+    quick = train(toy_config(accumulate=2), [two_objects()], tmp_path / "quick").parent / "metrics.csv"
+    load = NumberedPatches.__getitem__
+    monkeypatch.setattr(
+        NumberedPatches, "__getitem__", lambda self, index: (time.sleep(0.05), load(self, index))[1]
+    )
+    slow = train(toy_config(accumulate=2), [two_objects()], tmp_path / "slow").parent / "metrics.csv"
+    shares = [[row["waiting"] for row in read_metrics(path)] for path in (quick, slow)]
+    assert all(0 <= share <= 1 for share in shares[0] + shares[1])
+    assert len(shares[1]) == 7
+    assert share_of_waiting(slow) > max(0.5, share_of_waiting(quick))
+    assert share_of_waiting(slow) == pytest.approx(sum(shares[1]) / 7)
+
+
+def test_log_of_before_has_no_share_of_waiting(tmp_path):
+    write(tmp_path / "metrics.csv", [1, 2])
+    assert share_of_waiting(tmp_path / "metrics.csv") is None
+    (tmp_path / "old.csv").write_text("step,loss\n1,0.5\n")
+    assert share_of_waiting(tmp_path / "old.csv") is None
+
+
+def test_watched_loader_yields_the_batches_and_counts_only_its_own_time():
+    loader = WatchedLoader(torch.arange(6), batch_size=2)
+    for batch, expected in zip(loader, ([0, 1], [2, 3], [4, 5]), strict=True):
+        assert batch.tolist() == expected
+        time.sleep(0.05)
+    assert 0 < loader.waited < 0.05
+    assert len(list(islice(loader, 1))) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import h5py
@@ -13,6 +14,7 @@ from objectwise.data import read_volume
 from objectwise.metrics import evaluate
 from objectwise.pipeline import read_affinities
 from objectwise.workflow import Run, run, write_page
+from objectwise.workflow.reporter import Reporter
 from tests.workflow.tiny import tiny_config
 
 pytestmark = pytest.mark.slow
@@ -190,3 +192,14 @@ def test_killed_prediction_goes_on_with_the_next_volume(folder: Path, monkeypatc
     run(config, folder / "killed")
     assert predicted[3:] == [(8, 32, 24)]
     np.testing.assert_array_equal(read_affinities(done.directory.affinities("test")).array, whole)
+
+
+def test_training_says_how_long_it_waited_for_patches(folder: Path):
+    said: list[str] = []
+
+    class Listener(Reporter):
+        def message(self, text: str) -> None:
+            said.append(text)
+
+    run(tiny_config(folder, "training.steps=5"), folder / "waited", only=["train"], reporter=Listener())
+    assert any(re.match(r"train: \d+% of the time went by waiting for patches", text) for text in said), said

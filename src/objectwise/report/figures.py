@@ -39,7 +39,7 @@ _HATCHES = ("....", "////", "xxxx")
 _KIND_NAMES: dict[Kind, str] = {"split": "split", "merge": "merged", "missed": "missed"}
 _MOST_BARS = 48
 """Sections drawn as bars; more would leave no room for the patterns."""
-_NO_TERMS = ("step", "epoch", "learning_rate", "steps_per_second")
+_NO_TERMS = ("step", "epoch", "learning_rate", "steps_per_second", "waiting")
 """Columns of a training log that are no part of the loss."""
 _MOST_POINTS = 400
 """Points of a drawn curve: twice what a panel has pixels for."""

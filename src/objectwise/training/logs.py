@@ -8,7 +8,7 @@ import math
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -42,7 +42,7 @@ class MetricsLogger(Logger):
     def __init__(self, path: Path, *, terms: Sequence[str], first_step: int = 0) -> None:
         super().__init__()
         self.path = path
-        self.columns = ("step", "loss", *terms, "learning_rate", "steps_per_second")
+        self.columns = ("step", "loss", *terms, "learning_rate", "steps_per_second", "waiting")
         self._first_step = first_step
         self._file: TextIO | None = None
 
@@ -91,25 +91,42 @@ class MetricsLogger(Logger):
 class StepLogs(Callback):
     """Give every logger one row a step: loss and terms (means over its patches), learning rate and speed.
 
-    Before the checkpoint of the step is saved, so no row before a checkpoint is ever missing.
+    Before the checkpoint of the step is saved, so no row before a checkpoint is ever missing. `waiting` is
+    the share of the step's time in which the first process had no patches to train on.
+
+    Parameters
+    ----------
+    waited : callable
+        Returns the seconds that were waited for patches so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, waited: Callable[[], float]) -> None:
+        self._waited = waited
+        self._waited_before = self._busy = self._begin = 0.0
         self._last_end: float | None = None
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Note when the batch was there."""
+        self._begin = time.perf_counter()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Log the step; `step` counts the steps done."""
         assert isinstance(pl_module, TrainingModule)
+        now = time.perf_counter()
+        self._busy += now - self._begin
         if not pl_module.ends_step(batch_idx):
             return
         row = dict(pl_module.means)
         row["learning_rate"] = pl_module.learning_rate_of(pl_module.step - 1)
-        now = time.perf_counter()
         if self._last_end is not None:
             row["steps_per_second"] = 1 / max(now - self._last_end, 1e-9)
-        self._last_end = now
+        waited = self._waited() - self._waited_before
+        row["waiting"] = waited / max(waited + self._busy, 1e-9)
+        self._last_end, self._waited_before, self._busy = now, self._waited(), 0.0
         for logger in trainer.loggers:
             logger.log_metrics(row, step=pl_module.step)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -70,6 +71,24 @@ class NumberedPatches:
         return {"raw": patch.raw, "number": index, **self._task.target(patch.arrays())}
 
 
+class WatchedLoader(DataLoader[dict[str, Any]]):
+    """A loader that counts how long its reader waits for batches."""
+
+    waited: float = 0.0
+    """Seconds, all batches together."""
+
+    def __iter__(self) -> Any:
+        """Yield the batches."""
+        batches = super().__iter__()
+        while True:
+            begin = time.perf_counter()
+            batch = next(batches, None)
+            self.waited += time.perf_counter() - begin
+            if batch is None:
+                return
+            yield batch
+
+
 class PatchDataModule(LightningDataModule):
     """Batches for a trainer: `raw` (n, channels, *spatial), `number` (n,), and what the task's losses need.
 
@@ -106,6 +125,12 @@ class PatchDataModule(LightningDataModule):
         self.accumulate = accumulate
         self.first_step = first_step
         self.workers = workers
+        self._loader: WatchedLoader | None = None
+
+    @property
+    def waited(self) -> float:
+        """Seconds that the training of this process waited for batches."""
+        return 0.0 if self._loader is None else self._loader.waited
 
     def train_dataloader(self) -> DataLoader[dict[str, Any]]:
         """Return the loader of this rank's share."""
@@ -118,7 +143,7 @@ class PatchDataModule(LightningDataModule):
             rank=0 if trainer is None else trainer.global_rank,
             world_size=1 if trainer is None else trainer.world_size,
         )
-        return DataLoader(
+        self._loader = WatchedLoader(
             NumberedPatches(self.sampler, self.task),  # type: ignore[arg-type]
             batch_size=self.batch_size,
             sampler=order,
@@ -126,3 +151,4 @@ class PatchDataModule(LightningDataModule):
             # Otherwise the loader draws a seed that nothing uses from torch's global state.
             generator=torch.Generator(),
         )
+        return self._loader

@@ -127,7 +127,7 @@ def train(
         workers=settings.workers,
     )
     show = sys.stderr.isatty() if progress is None else progress
-    own = [StepLogs(), *([StepProgress(settings.steps)] if show else [])]
+    own = [StepLogs(lambda: patches.waited), *([StepProgress(settings.steps)] if show else [])]
     with quiet_lightning(), torch_threads(settings.threads), _interruptible():
         trainer = _trainer(settings, directory, last, module, [*own, *callbacks])
         trainer.fit(module, patches, ckpt_path=None if resumed is None else last, weights_only=True)

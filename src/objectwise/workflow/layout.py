@@ -51,6 +51,11 @@ class RunDirectory:
         return self.train / "network.pt"
 
     @property
+    def metrics(self) -> Path:
+        """The log of the training, CSV."""
+        return self.train / "metrics.csv"
+
+    @property
     def threshold(self) -> Path:
         """The chosen threshold and the sweep, JSON."""
         return self.path / "segment" / "threshold.json"

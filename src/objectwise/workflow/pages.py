@@ -88,7 +88,7 @@ def read_run(directory: Path, digests: Digests | None = None) -> RunContent:
             if here.has_completed("segment") and here.segmentation_file(volume.name).is_file()
         ],
         config_yaml=dump_config(config),
-        curves=read_curves(here.train / "metrics.csv"),
+        curves=read_curves(here.metrics),
         sweep=[(row["threshold"], _number(row["adapted_rand_error"])) for row in chosen.get("sweep", [])],
         chosen_threshold=chosen.get("threshold"),
         warmup_steps=_warmup_steps(config),

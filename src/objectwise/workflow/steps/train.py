@@ -7,6 +7,7 @@ from pathlib import Path
 
 from objectwise.checks import check_offsets_fit
 from objectwise.config.models import RunConfig
+from objectwise.curves import share_of_waiting
 from objectwise.errors import DeviceError
 from objectwise.workflow.engine import Needs, Record, Step, StepKind
 from objectwise.workflow.inputs import Input
@@ -22,6 +23,9 @@ from objectwise.workflow.preflight import (
 )
 from objectwise.workflow.processes import device_count, train_here, train_on_devices, training_volumes
 from objectwise.workflow.voxel_sizes import check_voxel_sizes
+
+MUCH = 0.1
+"""Share of a training's time that is worth a word on how not to wait."""
 
 
 def needs(job: Job, known: Record) -> Needs:
@@ -113,10 +117,20 @@ def do(job: Job, step: Step) -> None:
     devices = int(step.settings["training"]["devices"])
     if devices > 1:
         train_on_devices(job.directory, step.fingerprint, devices=devices)
-        return
-    if volumes is None:
-        volumes = training_volumes(job.config, step.digests)
-    train_here(job.config, volumes, job.directory, step.fingerprint, devices=devices)
+    else:
+        if volumes is None:
+            volumes = training_volumes(job.config, step.digests)
+        train_here(job.config, volumes, job.directory, step.fingerprint, devices=devices)
+    _tell_waiting(job)
+
+
+def _tell_waiting(job: Job) -> None:
+    waited = share_of_waiting(job.directory.metrics)
+    if waited is not None:
+        more = f"; more than {job.config.training.workers} training.workers may help"
+        job.reporter.message(
+            f"train: {waited:.0%} of the time went by waiting for patches{more if waited > MUCH else ''}"
+        )
 
 
 TRAIN = StepKind("train", 1, needs, outputs, check, do, inspect)
