@@ -173,3 +173,11 @@ def test_objects_are_drawn_on_the_first_channel_or_on_the_mean_of_a_photograph()
     grid, whole = Grid.fit((8, 8), 8), (slice(None), slice(None))
     assert tissue_of(raw, 0, grid, whole)[5, 0] > 200
     assert (tissue_of(raw.astype(np.int16), 0, grid, whole) == 0).all()
+
+
+def test_a_crop_is_as_bright_as_its_section() -> None:
+    raw = np.random.default_rng(0).integers(0, 3, (1, 40, 40)).astype(np.uint16)
+    raw[0, 20:30, 20:30] = 1000
+    crop = tissue_of(raw, 0, Grid.fit((10, 10), 10), (slice(0, 10), slice(0, 10)))
+    assert crop.shape == (10, 10)
+    assert crop.max() < 3

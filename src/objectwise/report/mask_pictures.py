@@ -167,10 +167,11 @@ def is_photograph(raw: AnyArray) -> bool:
 
 def tissue_of(raw: AnyArray, z: int, grid: Grid, box: tuple[slice, slice]) -> NDArray[np.uint8]:
     """Return what objects are drawn on: the mean of a photograph's channels, else the first channel."""
-    section = np.asarray(raw[z] if raw.ndim == 3 else raw[:, z])[(..., *box)]
+    section = np.asarray(raw[z] if raw.ndim == 3 else raw[:, z])
     if section.ndim == 3:
         section = section.mean(axis=0, dtype=np.float32) if is_photograph(raw) else section[0]
-    return grey(grid.values(section))
+    # Stretched as the whole section: of its own, a crop of background would be noise.
+    return np.round(grid.values(grey(section)[box])).astype(np.uint8)
 
 
 def _dimmed(tissue: NDArray[np.uint8]) -> NDArray[np.float32]:
