@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from objectwise.config.network import NetworkConfig
 from objectwise.config.results import EvaluationConfig, PredictionConfig, SegmentationConfig
 from objectwise.config.section import Section
+from objectwise.config.tasks import TaskConfig, written_out
 from objectwise.config.training import TrainingConfig
 from objectwise.config.values import without_effect
 from objectwise.config.volumes import DataConfig, NormalisationConfig
@@ -42,8 +43,10 @@ class RunConfig(Section):
     data: DataConfig
     dimensions: Literal[2, 3] = 3
     """2 treats every section as an image of its own; 3 the stack as one volume."""
+    task: Annotated[TaskConfig, BeforeValidator(written_out)] = TaskConfig(name="affinities")
     offsets: Annotated[tuple[tuple[int, ...], ...], Field(min_length=1)] | None = None
-    """The neighborhood, (k, dimensions) voxels; the nearest neighbours by default."""
+    """The neighborhood, (k, dimensions) voxels; the nearest neighbours by default. Only with the task
+    `affinities`."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Decides the initial weights and every patch: equal seeds, equal runs."""
     normalisation: NormalisationConfig = NormalisationConfig()
@@ -90,11 +93,13 @@ class RunConfig(Section):
                 require(f"network.{path}", row)
         for row in self.offsets or ():
             require("offsets", row)
+        if self.offsets is not None and self.task.name == "masks":
+            raise without_effect("offsets", "with the task masks")
         if self.dimensions == 2 and self.training.augmentation.missing_section:
             raise without_effect("training.augmentation.missing_section", "with dimensions 2")
         if self.data.tune and self.segmentation.threshold != "auto":
             raise without_effect("data.tune", "with a fixed segmentation.threshold")
-        if self.evaluation.oracle and self.segmentation.threshold != "auto":
+        if self.evaluation.oracle and self.segmentation.threshold_is_fixed:
             raise without_effect("evaluation.oracle", "with a fixed segmentation.threshold")
         try:
             _ = self.neighborhood

@@ -4,34 +4,83 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
 
 from objectwise.config.section import Section
 from objectwise.config.values import Percent, default_of, without_effect
 
+Place = Annotated[str, Field(min_length=1)]
+Places = Annotated[
+    Annotated[Place, Tag("one")] | Annotated[tuple[Place, ...], Field(min_length=1), Tag("several")],
+    Discriminator(lambda value: "several" if isinstance(value, list | tuple) else "one"),
+]
+Range = tuple[Annotated[int, Field(ge=0)], PositiveInt]
+
 
 class VolumeConfig(Section):
-    """One raw volume, and its labels where there are any.
+    """One raw volume, and what is known of it.
 
     Paths are relative to the working directory, like any path on a command line; the run directory keeps
     them absolute. Data that moved are named anew (`--set data.train.0.raw=...`) and compared by content.
     `file.h5:path/in/file` names a data set in a container, and `${NAME:-default}` an environment variable.
+    All locations of a volume have one shape.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$", max_length=100)]
     """Names the files of the results; no two volumes share one, not even in other case."""
-    raw: Annotated[str, Field(min_length=1)]
-    """Location of the grey image, (z, y, x) or (y, x), integers or floats."""
-    labels: Annotated[str, Field(min_length=1)] | None = None
-    """Location of the integer ids, 0 for background, in the same shape; only `evaluate` goes without."""
-    sections: tuple[Annotated[int, Field(ge=0)], PositiveInt] | None = None
+    raw: Places
+    """Location of the image, (z, y, x) or (y, x), integers or floats; a list of `data.channels` locations,
+    one a channel."""
+    labels: Places | None = None
+    """Location of the ids of objects, 0 for background, integers; with the task `masks` a list has one for
+    each class but the background, or for each structure."""
+    classes: Places | None = None
+    """Location of the class labels, integers in the order of the task's names; a list has a mask for each
+    class but the background, or for each structure. Only with the task `masks`."""
+    ignore: Place | None = None
+    """Location of a mask: where it is not 0 the truth is unknown, for training and scores alike."""
+    unlabelled: Place | None = None
+    """Location of a mask: where it is not 0 and the labels are 0, nothing is resolved into objects, and what
+    lies there may be part of any. Only with the task `affinities`."""
+    sections: Range | None = None
     """First section and one past the last, along z; all sections by default."""
+    annotated: tuple[Range, ...] | None = None
+    """Sections with truth, [first, one past the last] each, counted as in the file; the others count as
+    `ignore`. All by default."""
+    voxel_size: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
+    """z, y, x; instead of what the files state."""
 
     @model_validator(mode="after")
     def _sections_ascend(self) -> Self:
-        if self.sections is not None and self.sections[0] >= self.sections[1]:
-            raise ValueError(f"sections must ascend [first, one past the last], got {list(self.sections)}")
+        for name, ranges in (("sections", (self.sections,)), ("annotated", self.annotated or ())):
+            for one in ranges:
+                if one is not None and one[0] >= one[1]:
+                    raise ValueError(f"{name} must ascend [first, one past the last], got {list(one)}")
+        if self.annotated is not None and not self.has_truth:
+            raise _without_truth("annotated")
+        if self.ignore is not None and not self.has_truth:
+            raise _without_truth("ignore")
+        if self.unlabelled is not None and self.labels is None:
+            raise _without_truth("unlabelled", "labels")
         return self
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether anything is known beside the image."""
+        return self.labels is not None or self.classes is not None
+
+    def places(self, key: str) -> tuple[str, ...]:
+        """Return the locations of `raw`, `labels`, ...; none where there are none."""
+        value: str | tuple[str, ...] | None = getattr(self, key)
+        return () if value is None else (value,) if isinstance(value, str) else value
+
+
+LOCATED = ("raw", "labels", "classes", "ignore", "unlabelled")
+"""The keys of a volume that hold locations."""
+
+
+def _without_truth(name: str, what: str = "labels or classes") -> ValueError:
+    return ValueError(f"{name} has no effect on a volume without {what}; leave it out")
 
 
 class DataConfig(Section):
@@ -44,7 +93,17 @@ class DataConfig(Section):
     """Volumes the threshold is chosen on; those of `train` by default. A network is surer of what it has
     trained on, so a few sections kept for this give a better threshold."""
     evaluate: tuple[VolumeConfig, ...] = ()
-    """Volumes to segment, and to score where they have labels; those of `train` by default."""
+    """Volumes to segment, and to score where they have truth; those of `train` by default."""
+    channels: PositiveInt = 1
+    """Channels of the raw volumes."""
+    channel_axis: int | None = None
+    """Axis of the channels in the files of raw, -1 being the last (as in RGB images); by default there is
+    none, and several channels are a list of locations."""
+    ignore_label: Annotated[int, Field(ge=0)] | None = None
+    """Class label (in volumes without `classes`: id) of voxels whose truth is unknown."""
+    pieces: Literal["keep", "section", "volume"] = "keep"
+    """Whether the connected pieces of an id become objects of their own: within each `section`, as images
+    that were labelled in 3-D want it with `dimensions: 2`, or within the `volume`."""
     allow_different_voxel_sizes: bool = False
     """Accept voxel sizes more than a factor of 2 from that of the training; above 10 % there is a warning.
     A size of 1 along every axis counts as not stated."""
@@ -53,15 +112,29 @@ class DataConfig(Section):
     def _complete(self) -> Self:
         for group, volumes in (("train", self.train), ("tune", self.tune)):
             for volume in volumes:
-                if volume.labels is None:
+                if not volume.has_truth:
                     raise ValueError(f"{group} volume {volume.name!r} needs labels")
-        names = [volume.name for volume in (*self.train, *self.tune, *self.evaluate)]
+        volumes = (*self.train, *self.tune, *self.evaluate)
+        names = [volume.name for volume in volumes]
         for at, name in enumerate(names):
             # Some file systems take names that differ in case for one.
             same = [other for other in names[:at] if other.lower() == name.lower()]
             if same:
                 twice = "twice" if same[0] == name else f"and {same[0]!r}, which differ in case only"
                 raise ValueError(f"volume names must differ, got {name!r} {twice}")
+        return self
+
+    @model_validator(mode="after")
+    def _channels_agree(self) -> Self:
+        in_one_file = self.channel_axis is not None
+        if in_one_file and self.channels == 1:
+            raise without_effect("data.channel_axis", "with data.channels 1")
+        needed = 1 if in_one_file else self.channels
+        for volume in (*self.train, *self.tune, *self.evaluate):
+            n_places = len(volume.places("raw"))
+            if n_places != needed:
+                why = "data.channel_axis" if in_one_file else f"data.channels is {self.channels}"
+                raise ValueError(f"raw of {volume.name!r} must be {needed} locations ({why}), got {n_places}")
         return self
 
 
