@@ -35,9 +35,9 @@ def sweep(candidates: list[float], dimensions: int = 2) -> Sweep:
 def test_best_threshold_separates_the_objects(dimensions: int):
     found = sweep([0.3, 0.7, 0.95], dimensions)
     assert found.best() == 0.7
-    assert found.means()[1].adapted_rand_error == 0
-    assert found.means()[0].voi_merge > 0
-    assert found.means()[2].adapted_rand_error > 0.5
+    assert found.means()[1]["adapted_rand_error"] == 0
+    assert found.means()[0]["voi_merge"] > 0
+    assert found.means()[2]["adapted_rand_error"] > 0.5
 
 
 def test_ties_go_to_the_higher_threshold():
@@ -49,25 +49,25 @@ def test_candidates_are_sorted_and_tried_once():
 
 
 def test_sections_count_alike_over_volumes():
-    def scores(error: float) -> Scores:
-        return Scores(0.0, 0.0, error, 0.0)
+    def scores(error: float) -> dict[str, float]:
+        return Scores(0.0, 0.0, error, 0.0)._asdict()
 
-    nothing = Scores(*[math.nan] * 4)
+    nothing = Scores(*[math.nan] * 4)._asdict()
     one = Sweep((0.1, 0.9), ((scores(0.0), scores(0.0), nothing), (scores(0.1), scores(0.1), nothing)))
     other = Sweep((0.1, 0.9), ((scores(0.9),), (scores(0.0),)))
     merged = merge_sweeps([one, other])
-    assert [mean.adapted_rand_error for mean in merged.means()] == pytest.approx([0.3, 0.2 / 3])
+    assert [mean["adapted_rand_error"] for mean in merged.means()] == pytest.approx([0.3, 0.2 / 3])
     assert merged.best() == 0.9
     assert one.best() == 0.1
 
 
 def test_thresholds_without_a_score_are_not_chosen():
-    good, better, nothing = (Scores(0.0, 0.0, error, 0.0) for error in (0.4, 0.2, math.nan))
+    good, better, nothing = (Scores(error, error, error, error)._asdict() for error in (0.4, 0.2, math.nan))
     for units in ([nothing, good, better], [good, nothing, better], [good, better, nothing]):
         swept = Sweep((0.1, 0.2, 0.3), tuple((unit,) for unit in units))
         assert swept.best() == swept.thresholds[units.index(better)]
     nowhere = Sweep((0.1, 0.2), ((nothing,), (nothing, nothing)))
-    assert all(map(math.isnan, (number for mean in nowhere.means() for number in mean)))
+    assert all(map(math.isnan, (number for mean in nowhere.means() for number in mean.values())))
     with pytest.raises(ArgumentError, match=r"`units` must hold a score .* got none at \(0.1, 0.2\)"):
         nowhere.best()
 

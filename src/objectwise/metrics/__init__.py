@@ -29,6 +29,13 @@ from objectwise.metrics.matching import Matching, Objects, match_objects, matchi
 from objectwise.metrics.protocols import PROTOCOLS, Protocol, find_protocol
 from objectwise.metrics.rand import AdaptedRand, adapted_rand, rand_of_table
 from objectwise.metrics.section_tables import load_tables, save_tables, section_tables
+from objectwise.metrics.stacks import (
+    StackDetection,
+    StackScores,
+    detect_in_stack,
+    score_stack,
+    score_tables,
+)
 from objectwise.metrics.surfaces import MaskScores, mask_scores
 from objectwise.metrics.voi import VariationOfInformation, voi, voi_of_table
 
@@ -45,10 +52,13 @@ __all__ = [
     "Protocol",
     "Scores",
     "SizeClass",
+    "StackDetection",
+    "StackScores",
     "VariationOfInformation",
     "adapted_rand",
     "class_scores",
     "cremi_score",
+    "detect_in_stack",
     "detection_by_size",
     "detection_scores",
     "evaluate",
@@ -66,6 +76,8 @@ __all__ = [
     "pooled_scores",
     "rand_of_table",
     "save_tables",
+    "score_stack",
+    "score_tables",
     "scores_of_matching",
     "scores_of_sections",
     "scores_of_table",

@@ -50,6 +50,7 @@ def class_scores(
     tolerance: float = 1.0,
     ignore: NDArray[np.bool_] | None = None,
     edges: Sequence[int] = (),
+    surfaces: bool = True,
 ) -> ClassScores:
     """Score one class of a volume.
 
@@ -68,6 +69,8 @@ def class_scores(
         are none.
     edges : ascending positive int, voxels
         Between the classes of size, see `detection_by_size`; one class of all objects by default.
+    surfaces : bool
+        False leaves out the distances between surfaces, see `mask_scores`.
 
     Returns
     -------
@@ -95,7 +98,7 @@ def class_scores(
     ]
     sizes = zip(*(size_classes(matching, edges) for matching in matchings), strict=True)
     return ClassScores(
-        masks=_mean_of_masks(images, tolerance, spacing),
+        masks=_mean_of_masks(images, tolerance, spacing, surfaces),
         detection=detection,
         panoptic=panoptic_of_scores(detection),
         object_score=pooled_scores(outlined).f1,
@@ -109,10 +112,16 @@ def class_scores(
 
 
 def _mean_of_masks(
-    images: Sequence[tuple[NDArray[Any], NDArray[Any]]], tolerance: float, spacing: Sequence[float] | None
+    images: Sequence[tuple[NDArray[Any], NDArray[Any]]],
+    tolerance: float,
+    spacing: Sequence[float] | None,
+    surfaces: bool,
 ) -> MaskScores:
     held = [(t != 0, s != 0) for t, s in images if t.any() or s.any()]
     if not held:  # nothing to find, and nothing invented
         return MaskScores(1.0, 1.0, 0.0, 1.0, 0.0)
-    scores = [mask_scores(truth=t, segmentation=s, tolerance=tolerance, spacing=spacing) for t, s in held]
+    scores = [
+        mask_scores(truth=t, segmentation=s, tolerance=tolerance, spacing=spacing, surfaces=surfaces)
+        for t, s in held
+    ]
     return MaskScores(*(math.fsum(column) / len(column) for column in zip(*scores, strict=True)))

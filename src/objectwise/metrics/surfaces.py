@@ -40,6 +40,7 @@ def mask_scores(
     tolerance: float = 1.0,
     spacing: Sequence[float] | None = None,
     ignore: Mask | None = None,
+    surfaces: bool = True,
 ) -> MaskScores:
     """Compare two masks.
 
@@ -53,6 +54,9 @@ def mask_scores(
     ignore : (*spatial) bool, optional
         True where the truth is unknown: such voxels are in neither mask, and surfaces that meet them are no
         errors of the segmentation, for both masks end there.
+    surfaces : bool
+        False leaves out the distances, which take most of the time: they are NaN, where both masks hold a
+        voxel.
 
     Returns
     -------
@@ -100,12 +104,14 @@ def mask_scores(
         diagonal = math.hypot(*((length - 1) * size for length, size in zip(truth.shape, sizes, strict=True)))
         return MaskScores(0.0, 0.0, diagonal, 0.0, diagonal)
     both = int((truth & segmentation).sum())
+    overlap = {"dice": 2 * both / (n_true + n_predicted), "iou": both / (n_true + n_predicted - both)}
+    if not surfaces:
+        return MaskScores(**overlap, hausdorff95=math.nan, surface_dice=math.nan, surface_distance=math.nan)
     missed, wrong = surface_distances(truth, segmentation, sizes)
     near = int((missed <= tolerance).sum()) + int((wrong <= tolerance).sum())
     n_surface = missed.size + wrong.size
     return MaskScores(
-        dice=2 * both / (n_true + n_predicted),
-        iou=both / (n_true + n_predicted - both),
+        **overlap,
         hausdorff95=max(float(np.percentile(missed, 95)), float(np.percentile(wrong, 95))),
         surface_dice=near / n_surface,
         surface_distance=float(missed.sum() + wrong.sum()) / n_surface,

@@ -1,14 +1,14 @@
 """Plan, predict, segment: what turns a trained network and a volume into objects and scores."""
 
-from objectwise.pipeline.affinity_files import AffinityVolume, read_affinities, write_affinities
-from objectwise.pipeline.predict import find_device, predict_affinities, predict_probabilities
-from objectwise.pipeline.scoring import (
+from objectwise.metrics.stacks import (
     StackDetection,
     StackScores,
     detect_in_stack,
     score_stack,
     score_tables,
 )
+from objectwise.pipeline.affinity_files import AffinityVolume, read_affinities, write_affinities
+from objectwise.pipeline.predict import find_device, predict_affinities, predict_probabilities
 from objectwise.pipeline.stacks import describe_stack, read_label_stack, read_raw_stack
 from objectwise.pipeline.thresholds import Sweep, merge_sweeps, sweep_thresholds
 

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from objectwise.checks import AnyArray, check_affinities
 from objectwise.errors import ArgumentError
 from objectwise.graph import Offsets
-from objectwise.metrics import Scores, mean_scores
-from objectwise.metrics.evaluate import NO_SCORES
-from objectwise.pipeline.scoring import scored_units
+from objectwise.metrics.rows import Row, mean_row
+from objectwise.metrics.stacks import scored_units
 from objectwise.segmentation import segmenter
 from objectwise.segmentation.probabilities import check_probability
 
@@ -26,21 +25,18 @@ class Sweep(NamedTuple):
     """
 
     thresholds: tuple[float, ...]
-    units: tuple[tuple[Scores, ...], ...]
-    """For each threshold the scores of every section (2-D) or every volume (3-D)."""
+    units: tuple[tuple[Row, ...], ...]
+    """For each threshold the scores, by name, of every unit: a volume, or a section of one."""
 
-    def means(self) -> list[Scores]:
-        """Return the mean scores at each threshold.
+    def means(self) -> list[dict[str, float]]:
+        """Return the mean of each score at each threshold.
 
-        Units without a score (NaN) are left out; a threshold where no unit has one gets NaN.
+        Units without a score (NaN) are left out; where no unit has one the mean is NaN.
         """
-        return [
-            NO_SCORES if all(any(map(math.isnan, unit)) for unit in units) else mean_scores(units)
-            for units in self.units
-        ]
+        return [mean_row(units) for units in self.units]
 
-    def best(self) -> float:
-        """Return the threshold with the least mean adapted Rand error.
+    def best(self, score: str = "adapted_rand_error", *, higher_is_better: bool = False) -> float:
+        """Return the threshold with the best mean of a score.
 
         Ties go to the higher threshold: of two equal scores it has the smaller merges, and an object
         cut in two is easier to mend than two grown into one. Thresholds without a score (NaN) are not chosen.
@@ -50,11 +46,11 @@ class Sweep(NamedTuple):
         ArgumentError
             If there is no score at any threshold.
         """
-        errors = [scores.adapted_rand_error for scores in self.means()]
+        sign = 1 if higher_is_better else -1
         candidates = [
-            (-error, threshold)
-            for threshold, error in zip(self.thresholds, errors, strict=True)
-            if not math.isnan(error)
+            (sign * row[score], threshold)
+            for threshold, row in zip(self.thresholds, self.means(), strict=True)
+            if not math.isnan(row[score])
         ]
         if not candidates:
             raise ArgumentError(
@@ -62,6 +58,30 @@ class Sweep(NamedTuple):
                 "tune on a volume with labelled voxels"
             )
         return max(candidates)[1]
+
+
+def sweep(
+    segment_at: Callable[[float], NDArray[Any]],
+    scored: Callable[[NDArray[Any]], Sequence[Row]],
+    candidates: Sequence[float],
+    progress: Callable[[int, int], None] | None = None,
+) -> Sweep:
+    """Segment one volume at every candidate threshold and score the results.
+
+    Parameters
+    ----------
+    segment_at : from a threshold to ids
+    scored : from ids to the scores of each unit, see `objectwise.tasks.Task.compare`
+    candidates : thresholds, any order
+    progress : called with (candidates done, all candidates)
+    """
+    thresholds = tuple(sorted(set(candidates)))
+    units = []
+    for done, threshold in enumerate(thresholds, start=1):
+        units.append(tuple(scored(segment_at(threshold))))
+        if progress is not None:
+            progress(done, len(thresholds))
+    return Sweep(thresholds, tuple(units))
 
 
 def sweep_thresholds(
@@ -102,19 +122,15 @@ def sweep_thresholds(
     check_affinities(affinities)
     for candidate in candidates:
         check_probability(candidate, affinities.dtype, name="candidates")
-    thresholds = tuple(sorted(set(candidates)))
     segment_at = segmenter(
         affinities, offsets, method=method, minimum_size=minimum_size, fragment_threshold=fragment_threshold
     )
-    units = []
-    for done, threshold in enumerate(thresholds, start=1):
-        scores: list[Any] = scored_units(
-            truth=truth, segmentation=segment_at(threshold), dimensions=dimensions, protocol=protocol
-        )
-        units.append(tuple(scores))
-        if progress is not None:
-            progress(done, len(thresholds))
-    return Sweep(thresholds, tuple(units))
+
+    def scored(segmentation: NDArray[Any]) -> list[Row]:
+        units = scored_units(truth=truth, segmentation=segmentation, dimensions=dimensions, protocol=protocol)
+        return [unit._asdict() for unit in units]
+
+    return sweep(segment_at, scored, candidates, progress)
 
 
 def merge_sweeps(sweeps: Sequence[Sweep]) -> Sweep:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from objectwise.checks import check_bool, check_mask, check_number
+from objectwise.checks import check_bool, check_labels, check_mask, check_number
 from objectwise.errors import ArgumentError, DtypeError
 from objectwise.maps.instances import connected_components
 from objectwise.segmentation.size import number_objects, remove_small_objects
@@ -110,6 +111,46 @@ def objects_of_probabilities(
         check_mask(mask, name="mask", like=probabilities, like_name="probabilities")
         found &= mask
     return objects_of_mask(found, connectivity=connectivity, minimum_size=minimum_size, fill_holes=fill_holes)
+
+
+def section_by_section(
+    function: Callable[[NDArray[Any]], NDArray[np.int64]], stack: NDArray[Any]
+) -> NDArray[np.int64]:
+    """Return what a function makes of every section, with ids that go on from section to section.
+
+    Parameters
+    ----------
+    function : (y, x) to ids (y, x), 1, 2, ... without gaps
+    stack : (z, y, x)
+    """
+    ids, last = np.zeros(stack.shape, np.int64), 0
+    for z, section in enumerate(stack):
+        found = function(section)
+        ids[z] = np.where(found != 0, found + last, 0)
+        last = max(last, int(ids[z].max(initial=0)))
+    return ids
+
+
+def pieces_of_labels(labels: NDArray[Any]) -> NDArray[np.int64]:
+    """Return labels in which every connected piece of an id is an object of its own.
+
+    Parameters
+    ----------
+    labels : (y, x) or (z, y, x) integer
+        0 is background. Pieces join by faces, edges and corners.
+
+    Returns
+    -------
+    (*spatial) int64, 1, 2, ... without gaps
+    """
+    import cc3d
+
+    check_labels(labels, name="labels")
+    ids = np.unique(labels, return_inverse=True)[1].reshape(labels.shape).astype(np.uint32)
+    if not (labels == 0).any():
+        ids += 1
+    found = cc3d.connected_components(ids, connectivity=8 if labels.ndim == 2 else 26)
+    return number_objects(np.asarray(found).astype(np.int64))
 
 
 def _filled(labels: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -3,6 +3,18 @@
 from objectwise.tasks.affinities import AffinityTask
 from objectwise.tasks.masks import MaskTask
 from objectwise.tasks.objective import Objective
+from objectwise.tasks.registry import TASKS, task_of
+from objectwise.tasks.scored import Comparison, Scored, Truth
 from objectwise.tasks.task import Task
 
-__all__ = ["AffinityTask", "MaskTask", "Objective", "Task"]
+__all__ = [
+    "TASKS",
+    "AffinityTask",
+    "Comparison",
+    "MaskTask",
+    "Objective",
+    "Scored",
+    "Task",
+    "Truth",
+    "task_of",
+]

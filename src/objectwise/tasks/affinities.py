@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.checks import check_labels
+from objectwise.checks import check_labels, check_offsets_fit
 from objectwise.errors import ArgumentError
 from objectwise.graph import Neighborhood, Offsets, affinities_from_labels, known_edges
+from objectwise.graph.turns import Turn
+from objectwise.metrics import Scores, score_tables, section_tables
+from objectwise.metrics.rows import plain
+from objectwise.segmentation import segmenter
+from objectwise.segmentation.segment import METHODS
 from objectwise.tasks.losses import LossKind
+from objectwise.tasks.scored import Comparison, Scored, Truth
 from objectwise.tasks.task import Arrays, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from objectwise.config.models import RunConfig
+    from objectwise.config.results import SegmentationConfig
 
 
 class AffinityTask(Task):
@@ -29,6 +38,10 @@ class AffinityTask(Task):
     name: ClassVar[str] = "affinities"
     reads: ClassVar[tuple[str, ...]] = ("labels", "ignore", "unlabelled")
     default_target: ClassVar[str] = "labels"
+    methods: ClassVar[tuple[str, ...]] = METHODS
+    scores: ClassVar[dict[str, bool]] = dict.fromkeys(Scores._fields, False)
+    default_score: ClassVar[str] = "adapted_rand_error"
+    dataset: ClassVar[str] = "volumes/predictions/affinities"
 
     def __init__(self, offsets: Offsets) -> None:
         self.neighborhood = offsets if isinstance(offsets, Neighborhood) else Neighborhood(offsets)
@@ -41,6 +54,40 @@ class AffinityTask(Task):
                 "objectwise.losses:MaximinPairLoss", "labels", given, made={"generator": "torch:Generator"}
             ),
         }
+
+    @classmethod
+    def of(cls, config: RunConfig) -> AffinityTask:
+        """Return the task of a configuration, which names the offsets itself."""
+        if config.task.options:
+            raise ArgumentError(
+                f"`task.options` must be left out with the task {cls.name!r}, whose channels are `offsets`, "
+                f"got {sorted(config.task.options)}"
+            )
+        return cls(config.neighborhood)
+
+    def check_options(self, config: RunConfig) -> None:
+        """Require methods and scores of affinities, and no options of masks."""
+        super().check_options(config)
+        for section, names in (
+            ("segmentation", ("connectivity", "fill_holes")),
+            ("evaluation", ("tolerance", "sizes")),
+        ):
+            values = getattr(config, section)
+            for name in names:
+                if getattr(values, name) != type(values).model_fields[name].default:
+                    raise ArgumentError(
+                        f"`{section}.{name}` must be left out with the task {self.name!r}, where it has no "
+                        f"effect, got {getattr(values, name)!r}"
+                    )
+
+    def check_shape(self, spatial: Sequence[int]) -> None:
+        """Require a shape that every offset fits into."""
+        check_offsets_fit(spatial, self.neighborhood.array)
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The offsets, (k, 3)."""
+        return {"offsets": self.neighborhood.embedded().array}
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -71,6 +118,36 @@ class AffinityTask(Task):
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return the affinities."""
         return logits.sigmoid()
+
+    def turned_back(self, turn: Turn, probabilities: NDArray[Any]) -> NDArray[Any]:
+        """Return the affinities of a volume from those of the turned one; channels turn along."""
+        return turn.affinities_back(probabilities, self.neighborhood.embedded())
+
+    def truth(self, arrays: Arrays, *, dimensions: int) -> Truth:
+        """Return the ids; every protocol leaves 0 out, which is what an ignored voxel gets."""
+        labels = arrays["labels"][0]
+        return Truth(np.where(arrays["ignore"][0] != 0, 0, labels) if "ignore" in arrays else labels)
+
+    def segmenter(
+        self, probabilities: NDArray[Any], settings: SegmentationConfig, *, dimensions: int
+    ) -> Callable[[float], NDArray[np.int64]]:
+        """Return `objectwise.segmentation.segmenter` with the options of a configuration."""
+        return segmenter(
+            probabilities,
+            self.neighborhood.embedded(),
+            method=settings.method,
+            minimum_size=settings.minimum_size,
+            fragment_threshold=settings.fragment_threshold,
+        )
+
+    def compare(self, truth: Truth, segmentation: NDArray[Any], how: Comparison) -> Scored:
+        """Score by pairs of voxels; each voxel is counted once."""
+        tables = section_tables(truth=truth.ids, segmentation=segmentation, protocol=how.protocol)
+        found = score_tables(tables, dimensions=how.dimensions, protocol=how.protocol)
+        sections = [one._asdict() for one in found.sections]
+        overall = found.overall._asdict()
+        content = {"scores": plain(overall), "sections": list(map(plain, sections))}
+        return Scored(overall, sections if how.dimensions == 2 else [overall], content, tables)
 
 
 def edges_without(ignore: NDArray[np.bool_], offsets: Offsets) -> NDArray[np.bool_]:

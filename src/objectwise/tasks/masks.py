@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -11,11 +13,18 @@ from numpy.typing import NDArray
 from objectwise.checks import check_labels, first_position
 from objectwise.errors import ArgumentError, ShapeError
 from objectwise.maps import connected_components
+from objectwise.metrics import ClassScores, DetectionScores, class_scores
+from objectwise.metrics.rows import mean_row, plain
+from objectwise.segmentation.masks import objects_of_mask, objects_of_probabilities, section_by_section
 from objectwise.tasks.losses import LossKind
+from objectwise.tasks.scored import Comparison, Scored, Truth
 from objectwise.tasks.task import Arrays, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from objectwise.config.models import RunConfig
+    from objectwise.config.results import SegmentationConfig
 
 PLAIN = ("dice", "cross_entropy", "focal", "dice_cross_entropy")
 MAPPED = ("region_wise", "boundary", "active_contour", "hausdorff")
@@ -46,6 +55,21 @@ DECIDED = {
 INNER = ("pixel_loss", "instance_loss", "center_loss")
 
 
+HIGHER = {
+    "f1": True,
+    "dice": True,
+    "iou": True,
+    "hausdorff95": False,
+    "surface_dice": True,
+    "precision": True,
+    "recall": True,
+    "panoptic_quality": True,
+    "object_score": True,
+}
+"""The scores of a class, and whether higher is better."""
+SURFACE_SCORES = ("hausdorff95", "surface_dice")
+
+
 class MaskTask(Task):
     """Classes of which each voxel has one, or structures of which it may have several.
 
@@ -65,6 +89,9 @@ class MaskTask(Task):
 
     name: ClassVar[str] = "masks"
     reads: ClassVar[tuple[str, ...]] = ("labels", "classes", "ignore")
+    methods: ClassVar[tuple[str, ...]] = ("components", "argmax")
+    scores: ClassVar[Mapping[str, bool]] = HIGHER
+    default_score: ClassVar[str] = "f1"
 
     def __init__(
         self, *, classes: Sequence[str] | None = None, structures: Sequence[str] | None = None
@@ -209,3 +236,124 @@ class MaskTask(Task):
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return the probabilities of the channels."""
         return logits.softmax(1) if self.exclusive else logits.sigmoid()
+
+    @property
+    def object_channels(self) -> tuple[str, ...]:
+        """The foreground classes or structures."""
+        return self.foreground
+
+    def check_options(self, config: RunConfig) -> None:
+        """Require methods and scores of masks, and a connectivity of the dimensions."""
+        super().check_options(config)
+        settings = config.segmentation
+        if settings.method == "argmax" and not self.exclusive:
+            raise ArgumentError(
+                "`segmentation.method` must be components with structures, which may overlap, got argmax"
+            )
+        known = (4, 8) if config.dimensions == 2 else (6, 18, 26)
+        if settings.connectivity not in (None, *known):
+            raise ArgumentError(
+                f"`segmentation.connectivity` must be one of {known} with dimensions {config.dimensions}, "
+                f"got {settings.connectivity}"
+            )
+        if config.evaluation.protocol != "cremi":
+            raise ArgumentError(
+                "`evaluation.protocol` must be left out with the task 'masks', where it has no effect, got "
+                f"{config.evaluation.protocol!r}"
+            )
+
+    def truth(self, arrays: Arrays, *, dimensions: int) -> Truth:
+        """Return the ids of each class, or the components of its mask where there are none."""
+        masks = self._masks(arrays)
+        if "labels" in arrays:
+            ids = np.where(masks, self._ids(arrays), 0)
+        else:
+            ids = np.stack([_by_dimensions(objects_of_mask, mask, dimensions) for mask in masks])
+        ignore = arrays["ignore"][0] != 0 if "ignore" in arrays else None
+        return Truth(ids[0] if len(ids) == 1 else ids, ignore)
+
+    def segmenter(
+        self, probabilities: NDArray[Any], settings: SegmentationConfig, *, dimensions: int
+    ) -> Callable[[float], NDArray[np.int64]]:
+        """Return the components of each class, of the voxels above a threshold or where it is likeliest."""
+        options: dict[str, Any] = {
+            "connectivity": settings.connectivity,
+            "minimum_size": settings.minimum_size,
+            "fill_holes": settings.fill_holes,
+        }
+        first = int(self.exclusive)
+        winner = probabilities.argmax(0) if settings.method == "argmax" else None
+
+        def segment_at(threshold: float) -> NDArray[np.int64]:
+            found = []
+            for channel in range(first, len(probabilities)):
+                if winner is not None:
+                    objects, stack = partial(objects_of_mask, **options), winner == channel
+                else:
+                    objects = partial(objects_of_probabilities, threshold=threshold, **options)
+                    stack = probabilities[channel]
+                found.append(_by_dimensions(objects, stack, dimensions))
+            return found[0] if len(found) == 1 else np.stack(found)
+
+        return segment_at
+
+    def compare(self, truth: Truth, segmentation: NDArray[Any], how: Comparison) -> Scored:
+        """Score each class by its voxels, its surface and its objects; overall is the mean of the classes."""
+        pairs = zip(_channels(truth.ids), _channels(segmentation), strict=True)
+        found = {
+            name: class_scores(
+                truth=true_ids,
+                segmentation=ids,
+                dimensions=how.dimensions,
+                spacing=how.spacing,
+                tolerance=how.tolerance,
+                ignore=truth.ignore,
+                edges=how.sizes,
+                surfaces=how.surfaces,
+            )
+            for name, (true_ids, ids) in zip(self.foreground, pairs, strict=True)
+        }
+        rows = {name: _row(one) for name, one in found.items()}
+        overall = mean_row(list(rows.values()))
+        classes = {name: plain(rows[name]) | _counts(one) for name, one in found.items()}
+        return Scored(overall, [overall], {"scores": plain(overall), "classes": classes})
+
+
+def _by_dimensions(
+    function: Callable[[NDArray[Any]], NDArray[np.int64]], stack: NDArray[Any], dimensions: int
+) -> NDArray[np.int64]:
+    return function(stack) if dimensions == 3 else section_by_section(function, stack)
+
+
+def _channels(ids: NDArray[Any]) -> NDArray[Any]:
+    return ids if ids.ndim == 4 else ids[None]
+
+
+def _row(scores: ClassScores) -> dict[str, float]:
+    known = {
+        **scores.masks._asdict(),
+        **scores.detection._asdict(),
+        **scores.panoptic._asdict(),
+        "object_score": scores.object_score,
+    }
+    return {name: float(known[name]) for name in HIGHER}
+
+
+def _counts(scores: ClassScores) -> dict[str, Any]:
+    """Return how many objects were found, missed and invented, and the same by size."""
+
+    def counted(detection: DetectionScores) -> dict[str, int]:
+        return {"found": detection.found, "missed": detection.missed, "false": detection.false}
+
+    by_size = [
+        {
+            "least": one.least,
+            "below": None if math.isinf(one.below) else one.below,
+            **counted(one.scores),
+            "precision": one.scores.precision,
+            "recall": one.scores.recall,
+            "f1": one.scores.f1,
+        }
+        for one in scores.by_size
+    ]
+    return {**counted(scores.detection), "by_size": by_size}

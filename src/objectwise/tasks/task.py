@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from objectwise.errors import ArgumentError
@@ -13,9 +14,15 @@ from objectwise.tasks.losses import Call, LossKind, imported
 from objectwise.tasks.objective import Objective, Term, term_names
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor, nn
 
     from objectwise.config.losses import TermConfig
+    from objectwise.config.models import RunConfig
+    from objectwise.config.results import SegmentationConfig
+    from objectwise.graph.turns import Turn
+    from objectwise.tasks.scored import Comparison, Scored, Truth
 
 Arrays = Mapping[str, NDArray[Any]]
 """Arrays of a volume or a patch by name, (channels, *spatial): `labels`, `classes`, `ignore`,
@@ -33,11 +40,50 @@ class Task(ABC):
     """Which arrays beside the raw image a volume may have for it."""
     losses: Mapping[str, LossKind]
     """The losses that fit, by the names that a configuration uses."""
+    methods: ClassVar[tuple[str, ...]] = ("components",)
+    """Of `segmentation.method`, those that make objects of its probabilities."""
+    scores: ClassVar[Mapping[str, bool]]
+    """The scores that thresholds can be chosen by; whether higher is better."""
+    default_score: ClassVar[str]
+    dataset: ClassVar[str] = "volumes/predictions/probabilities"
+    """Where a prediction lies in its file."""
+
+    @classmethod
+    def of(cls, config: RunConfig) -> Task:
+        """Return the task of a configuration; its options are those of the constructor."""
+        return cls(**config.task.options)
 
     @property
     @abstractmethod
     def channels(self) -> tuple[str, ...]:
         """A name for each channel of the network, in order."""
+
+    @property
+    def object_channels(self) -> tuple[str, ...]:
+        """What holds objects, each with ids of its own."""
+        return ("objects",)
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What stands beside a prediction in its file."""
+        return {"channels": list(self.channels)}
+
+    def check_options(self, config: RunConfig) -> None:
+        """Require a configuration whose other sections have options of this task only."""
+        method, score = config.segmentation.method, config.evaluation.score
+        if method not in self.methods:
+            raise ArgumentError(
+                f"`segmentation.method` must be one of {', '.join(self.methods)} with the task "
+                f"{self.name!r}, got {method!r}"
+            )
+        if score is not None and score not in self.scores:
+            raise ArgumentError(
+                f"`evaluation.score` must be one of {', '.join(self.scores)} with the task {self.name!r}, "
+                f"got {score!r}"
+            )
+
+    def check_shape(self, spatial: Sequence[int]) -> None:  # noqa: B027 - any shape, unless a task says else
+        """Require a volume or patch, (*spatial), in which every channel has a meaning."""
 
     @abstractmethod
     def check(self, arrays: Arrays, *, name: str) -> None:
@@ -54,6 +100,27 @@ class Task(ABC):
     @abstractmethod
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return what the channels mean as numbers in 0..1, of the same shape."""
+
+    def turned_back(self, turn: Turn, probabilities: NDArray[Any]) -> NDArray[Any]:
+        """Return the prediction (k, z, y, x) of a volume from that of the turned volume."""
+        return turn.back(probabilities)
+
+    @abstractmethod
+    def truth(self, arrays: Arrays, *, dimensions: int) -> Truth:
+        """Return the true objects of a volume."""
+
+    @abstractmethod
+    def segmenter(
+        self, probabilities: NDArray[Any], settings: SegmentationConfig, *, dimensions: int
+    ) -> Callable[[float], NDArray[np.int64]]:
+        """Return objects as a function of the threshold, for a prediction (k, z, y, x).
+
+        They are (z, y, x), or (c, z, y, x) with several `object_channels`, and without gaps in each.
+        """
+
+    @abstractmethod
+    def compare(self, truth: Truth, segmentation: NDArray[Any], how: Comparison) -> Scored:
+        """Score the objects of a volume."""
 
     def objective(
         self,
@@ -92,8 +159,7 @@ class Task(ABC):
     def _loss(self, term: TermConfig, spacing: Sequence[float] | None) -> tuple[nn.Module, str]:
         """Return the loss of a term, and what it takes as its target."""
         if term.python is not None:
-            made = imported(term.python, what="a loss")
-            return made(**term.options), self.default_target
+            return _built(term.python, term.options), self.default_target
         assert term.name is not None
         if term.name not in self.losses:
             raise ArgumentError(
@@ -106,6 +172,20 @@ class Task(ABC):
 
     default_target: ClassVar[str] = "target"
     """What anyone's own loss takes as its target."""
+
+
+def _built(place: str, options: Mapping[str, Any]) -> nn.Module:
+    """Return anyone's own loss."""
+    from torch import nn
+
+    made = imported(place, what="a loss")
+    try:
+        loss = made(**options)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"`options` must be those of {place}, got {dict(options)}: {error}") from error
+    if not isinstance(loss, nn.Module):
+        raise ArgumentError(f"`python` must name a torch module, got {type(loss).__name__} from {place!r}")
+    return loss
 
 
 class _Weight:

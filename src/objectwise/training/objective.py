@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from objectwise.config.models import RunConfig
-from objectwise.tasks import AffinityTask, Objective, Task
-
-
-def task_of(config: RunConfig) -> Task:
-    """Return what the channels of a configuration's network mean."""
-    return AffinityTask(config.neighborhood)
+from objectwise.tasks import Objective, task_of
 
 
 def objective_of(config: RunConfig, *, voxel_size: Sequence[float] = (1.0, 1.0, 1.0)) -> Objective:

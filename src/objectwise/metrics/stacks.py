@@ -9,22 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectwise.checks import check_dimensions
-from objectwise.metrics import (
-    ContingencyTable,
-    DetectionScores,
+from objectwise.metrics.contingency import ContingencyTable
+from objectwise.metrics.detection import DetectionScores, pooled_scores, scores_of_matching
+from objectwise.metrics.evaluate import (
     Scores,
     evaluate,
     evaluate_sections,
-    matching_of_table,
     mean_scores,
-    pooled_scores,
-    scores_of_matching,
     scores_of_sections,
     scores_of_table,
-    section_tables,
 )
-from objectwise.metrics.matching import Overlap
+from objectwise.metrics.matching import Overlap, matching_of_table
 from objectwise.metrics.protocols import RESERVED_IDS
+from objectwise.metrics.section_tables import section_tables
 
 
 class StackScores(NamedTuple):
