@@ -40,7 +40,7 @@ def test_other_data_sets_stay(tmp_path: Path):
 
 def test_nothing_is_overwritten_by_accident(tmp_path: Path):
     write_affinities(f"{tmp_path}/a.h5", affinities(), OFFSETS)
-    with pytest.raises(VolumeError, match=r"a\.h5` must not exist yet"):
+    with pytest.raises(VolumeError, match=r"a\.h5:volumes/predictions/affinities` must not exist yet"):
         write_affinities(f"{tmp_path}/a.h5", affinities() / 2, OFFSETS)
     write_affinities(f"{tmp_path}/a.h5", affinities() / 2, OFFSETS, overwrite=True)
     np.testing.assert_array_equal(read_affinities(f"{tmp_path}/a.h5").array, affinities() / 2)

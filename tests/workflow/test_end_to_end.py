@@ -40,7 +40,7 @@ def test_segmentation_lies_where_the_raw_volume_does(done: Run, folder: Path):
     assert found.array.dtype == np.uint64
     assert found.array.shape == raw.array.shape
     assert found.voxel_size == raw.voxel_size == (30, 6, 6)
-    with h5py.File(done.directory.affinities_file("test")) as file:
+    with h5py.File(done.directory.prediction_file("test")) as file:
         affinities = file["volumes/predictions/affinities"]
         assert affinities.shape == (3, *raw.array.shape)
         assert affinities.dtype == np.float32
@@ -186,7 +186,7 @@ def test_killed_prediction_goes_on_with_the_next_volume(folder: Path, monkeypatc
     assert predicted == [(8, 32, 24), (10, 32, 32), (10, 32, 32)]
     assert [step.state() for step in done.steps] == ["complete"] * 5
     # A file cut short is no whole one.
-    affinities = done.directory.affinities_file("test")
+    affinities = done.directory.prediction_file("test")
     whole = read_affinities(done.directory.affinities("test")).array
     affinities.write_bytes(affinities.read_bytes()[:-100])
     run(config, folder / "killed")

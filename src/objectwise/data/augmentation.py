@@ -258,7 +258,7 @@ class InPlaneElasticd(_Together):
         if not self._do_transform:
             return result
         before = {key: result[key] for key in self.key_iterator(result)}
-        if any(tensor.max() >= 2**24 for tensor in before.values() if not tensor.is_floating_point()):
+        if any(int(tensor.max()) >= 2**24 for tensor in before.values() if not tensor.is_floating_point()):
             raise ArgumentError("`labels` must be compact (below 2^24) before resampling; use compact_labels")
         # The sections of a volume take the place of channels: all of them move alike.
         sections = {key: tensor.flatten(0, -3) for key, tensor in before.items()}

@@ -309,7 +309,8 @@ class MaskTask(Task):
                 tolerance=how.tolerance,
                 ignore=truth.ignore,
                 edges=how.sizes,
-                surfaces=how.surfaces,
+                # Which take most of the time.
+                surfaces=how.only is None or how.only in SURFACE_SCORES,
             )
             for name, (true_ids, ids) in zip(self.foreground, pairs, strict=True)
         }

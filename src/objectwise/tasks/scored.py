@@ -43,12 +43,12 @@ class Comparison:
     protocol: str = "cremi"
     tolerance: float = 1.0
     sizes: tuple[int, ...] = ()
-    surfaces: bool = True
-    """Whether distances between surfaces are measured, which takes most of the time."""
+    only: str | None = None
+    """The one score that is needed; others may be NaN then. All by default."""
 
     @classmethod
-    def of(cls, config: RunConfig, voxel_size: Sequence[float], *, surfaces: bool = True) -> Comparison:
+    def of(cls, config: RunConfig, voxel_size: Sequence[float]) -> Comparison:
         """Return what a configuration says, for a volume of a voxel size (z, y, x)."""
         rules = config.evaluation
         spacing = tuple(voxel_size)[-config.dimensions :]
-        return cls(config.dimensions, spacing, rules.protocol, rules.tolerance, rules.sizes, surfaces)
+        return cls(config.dimensions, spacing, rules.protocol, rules.tolerance, rules.sizes)

@@ -3,7 +3,7 @@
 from objectwise.curves import read_metrics
 from objectwise.training.module import TrainingModule
 from objectwise.training.network import network_of
-from objectwise.training.objective import objective_of, task_of
+from objectwise.training.objective import objective_of
 from objectwise.training.patches import PatchDataModule
 from objectwise.training.train import build_sampler, train
 
@@ -14,6 +14,5 @@ __all__ = [
     "network_of",
     "objective_of",
     "read_metrics",
-    "task_of",
     "train",
 ]

@@ -6,6 +6,7 @@ import torch
 
 from objectwise.config.models import RunConfig
 from objectwise.networks import AffinityUNet
+from objectwise.tasks import task_of
 
 
 def network_of(config: RunConfig, *, weights: bool = True) -> AffinityUNet:
@@ -23,7 +24,8 @@ def network_of(config: RunConfig, *, weights: bool = True) -> AffinityUNet:
         torch.default_generator.manual_seed(config.seed)
         return AffinityUNet(
             config.dimensions,
-            len(config.neighborhood),
+            len(task_of(config).channels),
+            in_channels=config.data.channels,
             features=config.network.features,
             kernel_sizes=config.network.kernel_sizes,
             strides=config.network.strides,

@@ -21,9 +21,11 @@ from objectwise.data import LabelledVolume, PatchAugmentation, PatchSampler, fit
 from objectwise.data.augmentation import Magnitudes
 from objectwise.data.balance import Balance
 from objectwise.data.defects import Defects
+from objectwise.errors import ArgumentError
 from objectwise.networks import NetworkRecord, load_network, save_network
 from objectwise.networks.machine import torch_threads
 from objectwise.networks.storage import copy_weights
+from objectwise.tasks import task_of
 from objectwise.training.checkpoints import (
     AtomicCheckpointIO,
     StepCheckpoint,
@@ -33,7 +35,7 @@ from objectwise.training.checkpoints import (
 from objectwise.training.logs import MetricsLogger, StepLogs, StepProgress, quiet_lightning
 from objectwise.training.module import TrainingModule
 from objectwise.training.network import network_of
-from objectwise.training.objective import objective_of, task_of
+from objectwise.training.objective import objective_of
 from objectwise.training.patches import PatchDataModule
 
 
@@ -106,7 +108,7 @@ def train(
         initial = settings.initial_weights
         copy_weights(load_network(initial), network, name=f"training.initial_weights {initial}")
 
-    objective = objective_of(config, voxel_size=volumes[0].voxel_size)
+    objective = objective_of(config, arrays=truth_names(volumes), voxel_size=volumes[0].voxel_size)
     module = TrainingModule(network, settings, objective, first_step=first_step, run=run)
     if resumed is not None:
         check_resumable(last, resumed, module)
@@ -135,6 +137,18 @@ def train(
             save_network(path, module.trained)
         trainer.strategy.barrier("network.pt")
     return path
+
+
+def truth_names(volumes: Sequence[LabelledVolume]) -> list[str]:
+    """Return what is known of the volumes, by name: the same of all, for their patches share batches."""
+    names = [list(volume.truth()) for volume in volumes]
+    for volume, own in zip(volumes, names, strict=True):
+        if own != names[0]:
+            raise ArgumentError(
+                f"`volumes` must all have the same truth, got {own} of {volume.name} and {names[0]} of "
+                f"{volumes[0].name}"
+            )
+    return names[0]
 
 
 def build_sampler(config: RunConfig, volumes: Sequence[LabelledVolume]) -> PatchSampler:
@@ -172,6 +186,8 @@ def describe_run(config: RunConfig) -> str:
     content = {
         key: tree[key] for key in ("dimensions", "offsets", "seed", "normalisation", "network", "training")
     }
+    if config.task.name != "affinities":
+        content["task"] = tree["task"]
     del content["training"]["initial_weights"]
     facts = [f"{path} {json.dumps(value)}" for path, value in _leaves(content)]
     return "\n".join(sorted(facts))

@@ -85,6 +85,7 @@ def run(
         check_choice(name, tuple(kind.name for kind in KINDS), name="only")
     here = RunDirectory(Path(directory))
     job = Job(config, here, InputDigests.read(here.inputs), reporter or Reporter())
+    job.task.check_options(config)
     checked = _check(job, plan(KINDS, job, Problems(), only=only, look=False), only)
     _check_directory(here, overwrite=overwrite)
     problems = Problems()
@@ -125,7 +126,7 @@ def _check(job: Job, steps: Sequence[Step], only: Collection[str]) -> set[str]:
 
 
 def _check_directory(here: RunDirectory, *, overwrite: bool) -> None:
-    if parse_location(here.affinities("a")).path != here.affinities_file("a"):
+    if parse_location(here.affinities("a")).path != here.prediction_file("a"):
         raise ArgumentError(
             f"`directory` must not read as a volume in a container, got {here.path}; choose another name"
         )

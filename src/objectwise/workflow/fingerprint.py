@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ from objectwise.data.volumes import as_labels
 from objectwise.errors import ArgumentError
 from objectwise.pipeline.stacks import Sections, as_stack, describe_stack
 from objectwise.workflow.places import absolute_place
+
+Kind = Literal["raw", "labels", "mask"]
+"""Raw volumes hold finite numbers, labels integers with an object among them, masks integers."""
 
 _NOTHING = object()
 
@@ -70,7 +73,7 @@ class InputDigests:
         """Remember for the next run."""
         write_json(path, self.known)
 
-    def of_volume(self, location: str, sections: Sections | None, *, labels: bool = False) -> str:
+    def of_volume(self, location: str, sections: Sections | None, *, kind: Kind = "raw") -> str:
         """Return the digest of voxels, voxel size and offset of a volume, or of some of its sections.
 
         Every voxel is seen here, so bad ones are found here, before any work begins.
@@ -83,7 +86,7 @@ class InputDigests:
         return self._remembered(
             _key(location, sections),
             volume_files(location),
-            lambda: _volume_digests(location, sections, labels),
+            lambda: _volume_digests(location, sections, kind),
         )
 
     def of_file(self, path: Path) -> str:
@@ -196,28 +199,28 @@ def _begun(
     return hashlib.sha256(repr((shape, dtype.str, tuple(voxel_size), tuple(offset))).encode())
 
 
-def _volume_digests(location: str, sections: Sections | None, labels: bool) -> dict[str, Any]:
+def _volume_digests(location: str, sections: Sections | None, kind: Kind) -> dict[str, Any]:
     """Return the digest of a volume, and of raw ones those of their sections."""
     info = describe_stack(location, sections)
     state = _begun(info.shape, info.dtype, info.voxel_size, info.offset)
     empty, first, of_sections = True, sections[0] if sections else 0, []
     for volume in map(as_stack, read_in_parts(location, sections=sections)):
-        _check_part(volume, location, first, labels)
+        _check_part(volume, location, first, kind)
         empty = empty and not volume.array.any()
         for section in volume.array:
             digest, of_values = _section_digests(section)
             state.update(digest)
             of_sections.append(of_values)
         first += len(volume.array)
-    if labels and empty:
+    if kind == "labels" and empty:
         raise ArgumentError(f"`{location}` must hold an object to be labels, got only background (0)")
-    return {"digest": state.hexdigest()[:16], **({} if labels else {"sections": of_sections})}
+    return {"digest": state.hexdigest()[:16], **({} if kind != "raw" else {"sections": of_sections})}
 
 
-def _check_part(volume: Volume, location: str, first: int, labels: bool) -> None:
+def _check_part(volume: Volume, location: str, first: int, kind: Kind) -> None:
     """Find what is wrong with the voxels of some sections."""
     try:
-        if labels:
+        if kind != "raw":
             as_labels(volume, location)
         elif volume.array.dtype.kind == "f":
             check_finite(volume.array, name=location)

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from objectwise.config.models import RunConfig
-from objectwise.config.volumes import VolumeConfig
+from objectwise.config.volumes import LOCATED, VolumeConfig
 from objectwise.data import Volume
 from objectwise.data.formats.common import parse_location
 from objectwise.errors import VolumeError
 from objectwise.pipeline.stacks import Sections, read_label_stack, read_raw_stack
-from objectwise.workflow.fingerprint import InputDigests, voxels_digest
+from objectwise.workflow.fingerprint import InputDigests, Kind, voxels_digest
 from objectwise.workflow.layout import RunDirectory
 from objectwise.workflow.places import GROUPS, absolute_place
 
@@ -29,14 +29,15 @@ class Input:
         Of the configuration that states it, like `data.train.0.raw`.
     place : str
         Location or path as stated there.
-    kind : "raw", "labels" or "file"
+    kind : "raw", "labels", "mask" or "file"
+        Labels must hold an object; a mask, or class labels, may hold none.
     sections : (int, int), optional
     """
 
     name: str
     key: str
     place: str
-    kind: Literal["raw", "labels", "file"]
+    kind: Kind | Literal["file"]
     sections: Sections | None = None
 
     def where(self) -> dict[str, Any]:
@@ -52,7 +53,7 @@ class Input:
         """Return the digest of its content; read only where `digests` does not remember it."""
         if self.kind == "file":
             return digests.of_file(Path(self.place))
-        return digests.of_volume(self.place, self.sections, labels=self.kind == "labels")
+        return digests.of_volume(self.place, self.sections, kind=self.kind)
 
     def read(self, expected: str | None) -> Volume:
         """Read the voxels, and require those that the digest was taken of; any where there is none.
@@ -62,7 +63,7 @@ class Input:
         ChangedInputError
             If there are others now, whatever the date of the file says.
         """
-        volume = (read_label_stack if self.kind == "labels" else read_raw_stack)(self.place, self.sections)
+        volume = (read_raw_stack if self.kind == "raw" else read_label_stack)(self.place, self.sections)
         if expected is not None and voxels_digest(volume) != expected:
             raise ChangedInputError(self)
         return volume
@@ -97,17 +98,37 @@ def forget_changed(run: RunDirectory, changed: Input) -> None:
     digests.write(run.inputs)
 
 
-def raw_input(config: RunConfig, volume: VolumeConfig) -> Input:
-    """Return the raw voxels of a volume as an input."""
-    key = f"{key_of(config, volume)}.raw"
-    return Input(f"raw.{volume.name}", key, volume.raw, "raw", volume.sections)
+def inputs_of(config: RunConfig, volume: VolumeConfig, name: str) -> tuple[Input, ...]:
+    """Return the inputs of one key of a volume, such as `raw`; none where it has none."""
+    key, places = f"{key_of(config, volume)}.{name}", volume.places(name)
+    single = isinstance(getattr(volume, name), str)
+    kind: Literal["raw", "labels", "mask"] = (
+        "raw"
+        if name == "raw"
+        else "labels"
+        if name == "labels" and config.task.name == "affinities"
+        else "mask"
+    )
+    return tuple(
+        Input(
+            f"{name}.{volume.name}" if single else f"{name}.{volume.name}.{index}",
+            key if single else f"{key}.{index}",
+            place,
+            kind,
+            volume.sections,
+        )
+        for index, place in enumerate(places)
+    )
 
 
-def labels_input(config: RunConfig, volume: VolumeConfig) -> Input:
-    """Return the labels of a volume, which must have some, as an input."""
-    assert volume.labels is not None
-    key = f"{key_of(config, volume)}.labels"
-    return Input(f"labels.{volume.name}", key, volume.labels, "labels", volume.sections)
+def raw_inputs(config: RunConfig, volume: VolumeConfig) -> tuple[Input, ...]:
+    """Return the channels of a volume's image as inputs."""
+    return inputs_of(config, volume, "raw")
+
+
+def truth_inputs(config: RunConfig, volume: VolumeConfig) -> tuple[Input, ...]:
+    """Return all that is known of a volume beside its image as inputs."""
+    return tuple(one for name in LOCATED if name != "raw" for one in inputs_of(config, volume, name))
 
 
 def key_of(config: RunConfig, volume: VolumeConfig) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 
 from objectwise.config.models import RunConfig
 from objectwise.config.volumes import VolumeConfig
+from objectwise.tasks import Task, task_of
 from objectwise.workflow.fingerprint import InputDigests
-from objectwise.workflow.inputs import Input, labels_input, raw_input
+from objectwise.workflow.inputs import Input, raw_inputs, truth_inputs
 from objectwise.workflow.layout import RunDirectory
 from objectwise.workflow.reporter import Reporter
 
@@ -38,31 +39,54 @@ class Job:
     @property
     def swept(self) -> tuple[VolumeConfig, ...]:
         """The volumes the threshold is chosen on: `data.tune` or `data.train`; none if it is fixed."""
-        is_open = self.config.segmentation.threshold == "auto"
+        is_open = not self.config.segmentation.threshold_is_fixed
         return (self.config.data.tune or self.config.data.train) if is_open else ()
 
     @property
     def predicted(self) -> tuple[VolumeConfig, ...]:
-        """Every volume whose affinities are needed, each once."""
+        """Every volume whose prediction is needed, each once."""
         return (*self.segmented, *(volume for volume in self.swept if volume not in self.segmented))
 
     @property
     def scored(self) -> tuple[VolumeConfig, ...]:
-        """The segmented volumes that have labels."""
-        return tuple(volume for volume in self.segmented if volume.labels is not None)
+        """The segmented volumes that have truth."""
+        return tuple(volume for volume in self.segmented if volume.has_truth)
 
     @property
     def window_shape(self) -> tuple[int, ...]:
         """The window of the prediction: as configured, or the patch of the training."""
         return self.config.prediction.window_shape or self.config.training.patch_shape
 
-    def raw(self, volume: VolumeConfig) -> Input:
-        """Return a volume's raw voxels as an input."""
-        return raw_input(self.config, volume)
+    @cached_property
+    def task(self) -> Task:
+        """What the channels of the network mean."""
+        return task_of(self.config)
 
-    def labels(self, volume: VolumeConfig) -> Input:
-        """Return a volume's labels as an input; it must have some."""
-        return labels_input(self.config, volume)
+    @property
+    def score(self) -> str:
+        """Name of the score that the threshold is chosen by."""
+        return self.config.evaluation.score or self.task.default_score
+
+    @property
+    def task_settings(self) -> dict[str, Any]:
+        """The task as plain data; empty for the default one."""
+        return {"task": self.tree["task"]} if self.tree["task"] else {}
+
+    def raw(self, volume: VolumeConfig) -> tuple[Input, ...]:
+        """Return a volume's raw voxels as inputs, one a channel."""
+        return raw_inputs(self.config, volume)
+
+    def truth(self, volume: VolumeConfig) -> tuple[Input, ...]:
+        """Return what is known of a volume beside its raw voxels as inputs."""
+        return truth_inputs(self.config, volume)
+
+    def prediction(self, volume: VolumeConfig) -> str:
+        """Return the location of a volume's prediction."""
+        return f"{self.directory.prediction_file(volume.name)}:{self.task.dataset}"
+
+    def segmentations(self, volume: VolumeConfig) -> tuple[str, ...]:
+        """Return the location of a volume's segmentation, or of that of each channel with objects."""
+        return self.directory.segmentations(volume.name, self.task.object_channels)
 
 
 def segmented_volumes(config: RunConfig) -> tuple[VolumeConfig, ...]:

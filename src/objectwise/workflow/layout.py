@@ -3,8 +3,8 @@
 RUN/config.yaml                 the resolved configuration
 RUN/inputs.json                 digests of the inputs, to see without reading that they are the same
 RUN/train/                      checkpoints, logs, network.pt
-RUN/predict/<volume>.h5         volumes/predictions/affinities (k, z, y, x)
-RUN/segment/<volume>.h5         volumes/labels/segmentation (z, y, x)
+RUN/predict/<volume>.h5         volumes/predictions/affinities or .../probabilities (k, z, y, x)
+RUN/segment/<volume>.h5         volumes/labels/segmentation (z, y, x), or volumes/labels/<channel> each
 RUN/segment/threshold.json      the chosen threshold and the sweep
 RUN/evaluate/scores.json        per volume and per section
 RUN/evaluate/<volume>.npz       how many voxels true objects and segments share, per section
@@ -15,6 +15,7 @@ Each step's folder holds complete.json, written last.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,8 +75,8 @@ class RunDirectory:
         """Say whether the folder of a step bears its mark: its results belong to config.yaml."""
         return (self.path / step / MARKER).is_file()
 
-    def affinities_file(self, volume: str) -> Path:
-        """Return the file that holds a volume's affinities."""
+    def prediction_file(self, volume: str) -> Path:
+        """Return the file that holds a volume's prediction."""
         return self.path / "predict" / f"{volume}.h5"
 
     def segmentation_file(self, volume: str) -> Path:
@@ -88,8 +89,15 @@ class RunDirectory:
 
     def affinities(self, volume: str) -> str:
         """Return the location of a volume's affinities."""
-        return f"{self.affinities_file(volume)}:{AFFINITIES}"
+        return f"{self.prediction_file(volume)}:{AFFINITIES}"
 
     def segmentation(self, volume: str) -> str:
         """Return the location of a volume's segmentation."""
         return f"{self.segmentation_file(volume)}:{SEGMENTATION}"
+
+    def segmentations(self, volume: str, channels: Sequence[str]) -> tuple[str, ...]:
+        """Return the location of a volume's segmentation; with several channels of objects that of each."""
+        if len(channels) == 1:
+            return (self.segmentation(volume),)
+        file = self.segmentation_file(volume)
+        return tuple(f"{file}:{SEGMENTATION.rpartition('/')[0]}/{channel}" for channel in channels)

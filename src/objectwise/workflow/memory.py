@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from objectwise.config.volumes import LOCATED
 from objectwise.errors import ObjectwiseError
 from objectwise.pipeline.memory import estimate_prediction_memory, require_prediction_memory
 from objectwise.pipeline.predict import find_device
@@ -22,7 +23,7 @@ def check_training_memory(job: Job, problems: Problems) -> None:
     try:
         device = find_device(job.config.training.accelerator).type
         for volume in job.config.data.train:
-            places = [place for place in (volume.raw, volume.labels) if place is not None]
+            places = [place for name in LOCATED for place in volume.places(name)]
             infos = [describe_stack(place, volume.sections) for place in places]
             volumes.append((infos[0].shape, sum(np.dtype(info.dtype).itemsize for info in infos)))
         needed = estimate_training(job.config, volumes, device=device)
@@ -41,12 +42,12 @@ def check_prediction_memory(job: Job, problems: Problems) -> None:
     for volume in job.predicted:
         try:
             device = find_device(config.training.accelerator).type
-            info = describe_stack(volume.raw, volume.sections)
+            info = describe_stack(volume.places("raw")[0], volume.sections)
             needed = estimate_prediction_memory(
                 network_of(config, weights=False),
                 info.shape,
-                itemsize=np.dtype(info.dtype).itemsize,
-                channels=len(config.neighborhood),
+                itemsize=np.dtype(info.dtype).itemsize * config.data.channels,
+                channels=len(job.task.channels),
                 window_shape=job.window_shape,
                 batch_size=config.prediction.batch_size,
                 device=device,

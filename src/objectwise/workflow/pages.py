@@ -21,10 +21,12 @@ from objectwise.errors import ArgumentError
 from objectwise.metrics import load_tables
 from objectwise.pipeline import read_affinities, read_label_stack
 from objectwise.report import RunContent, VolumeContent, write_report
-from objectwise.workflow.inputs import Input, labels_input, raw_input
+from objectwise.tasks import task_of
+from objectwise.workflow.inputs import Input
 from objectwise.workflow.job import segmented_volumes
 from objectwise.workflow.layout import RunDirectory
 from objectwise.workflow.results import read_scores, read_threshold, recorded_digests
+from objectwise.workflow.volumes import read_image, read_truth
 
 Digests = Mapping[str, str | None]
 
@@ -85,11 +87,17 @@ def read_run(directory: Path, digests: Digests | None = None) -> RunContent:
         volumes=[
             _volume(config, here, volume, scores.get("volumes", {}).get(volume.name, {}), digests)
             for volume in segmented_volumes(config)
-            if here.has_completed("segment") and here.segmentation_file(volume.name).is_file()
+            if task_of(config).has_tables
+            and here.has_completed("segment")
+            and here.segmentation_file(volume.name).is_file()
         ],
         config_yaml=dump_config(config),
         curves=read_curves(here.metrics),
-        sweep=[(row["threshold"], _number(row["adapted_rand_error"])) for row in chosen.get("sweep", [])],
+        sweep=[
+            (row["threshold"], _number(row["adapted_rand_error"]))
+            for row in chosen.get("sweep", [])
+            if "adapted_rand_error" in row
+        ],
         chosen_threshold=chosen.get("threshold"),
         warmup_steps=_warmup_steps(config),
         linked_sections=config.dimensions == 3,
@@ -106,10 +114,13 @@ def _volume(
     def read(wanted: Input) -> Volume:
         return wanted.read(digests.get(wanted.name))
 
-    raw = read(raw_input(config, volume))
-    truth = None if volume.labels is None else read(labels_input(config, volume)).array
+    task = task_of(config)
+    raw = read_image(config, volume, read)
+    truth = None
+    if volume.has_truth:
+        truth = task.truth(read_truth(config, volume, task, read), dimensions=config.dimensions).ids
     has_tables = truth is not None and here.has_completed("evaluate")
-    has_affinities = here.has_completed("predict") and here.affinities_file(volume.name).is_file()
+    has_affinities = here.has_completed("predict") and here.prediction_file(volume.name).is_file()
     size = raw.voxel_size
     return VolumeContent(
         name=volume.name,

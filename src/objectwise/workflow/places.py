@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from objectwise.config.models import RunConfig
-from objectwise.config.volumes import VolumeConfig
+from objectwise.config.volumes import LOCATED, VolumeConfig
 from objectwise.data.formats.common import parse_location
 from objectwise.errors import ArgumentError
 
@@ -29,8 +29,7 @@ def with_absolute_places(config: RunConfig) -> RunConfig:
     """Return the configuration as the run directory keeps it: no place depends on the working directory."""
 
     def moved(volume: VolumeConfig) -> VolumeConfig:
-        labels = None if volume.labels is None else absolute_place(volume.labels)
-        return volume.model_copy(update={"raw": absolute_place(volume.raw), "labels": labels})
+        return volume.model_copy(update={name: _absolute(getattr(volume, name)) for name in LOCATED})
 
     groups = {name: tuple(map(moved, getattr(config.data, name))) for name in GROUPS}
     start = config.training.initial_weights
@@ -43,10 +42,24 @@ def with_absolute_places(config: RunConfig) -> RunConfig:
     )
 
 
+def _absolute(places: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+    if isinstance(places, tuple):
+        return tuple(map(absolute_place, places))
+    return None if places is None else absolute_place(places)
+
+
+def _without_places(volume: dict[str, Any]) -> dict[str, Any]:
+    cleared = {name: None for name in LOCATED if name in volume}
+    return volume | {"raw": None, "labels": None} | cleared
+
+
 def without_places(tree: dict[str, Any]) -> dict[str, Any]:
     """Return the plain data of a configuration without the places of volumes and weights."""
-    groups = {
-        group: [volume | {"raw": None, "labels": None} for volume in tree["data"].get(group, ())]
-        for group in GROUPS
-    }
+
+    def cleared(volume: dict[str, Any]) -> dict[str, Any]:
+        held = {name: None for name in LOCATED if name in volume}
+        # These two stand there even without a place, as in the records of earlier versions.
+        return volume | {"raw": None, "labels": None} | held
+
+    groups = {group: list(map(cleared, tree["data"].get(group, ()))) for group in GROUPS}
     return tree | {"data": tree["data"] | groups, "training": tree["training"] | {"initial_weights": None}}

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from objectwise.checks import check_offsets_fit
 from objectwise.config.models import RunConfig
-from objectwise.config.volumes import VolumeConfig
+from objectwise.config.volumes import LOCATED, VolumeConfig
 from objectwise.data import VolumeInfo, check_pair
-from objectwise.errors import ArgumentError, ConfigError, ObjectwiseError
+from objectwise.errors import ArgumentError, ConfigError, ObjectwiseError, ShapeError
 from objectwise.pipeline.predict import find_device
 from objectwise.pipeline.stacks import describe_stack
 from objectwise.workflow.inputs import key_of
@@ -45,25 +44,38 @@ class Problems:
 
 
 def check_raw_of(job: Job, volume: VolumeConfig, problems: Problems) -> VolumeInfo | None:
-    """Check that the raw volume is there and holds the offsets; return what it is where it does."""
-    raw: VolumeInfo | None = None
-    with problems.at(f"{key_of(job.config, volume)}.raw"):
-        raw = describe_stack(volume.raw, volume.sections)
-        check_offsets_fit(raw.shape[-job.config.dimensions :], job.config.neighborhood.array)
-    return raw
+    """Check that the raw volume is there and fits the task; return what its first channel is where it is."""
+    first: VolumeInfo | None = None
+    for one in job.raw(volume):
+        with problems.at(one.key):
+            info = describe_stack(one.place, one.sections)
+            job.task.check_shape(info.shape[-job.config.dimensions :])
+            first = first or info
+            if info.shape != first.shape:
+                raise ShapeError(
+                    f"channels must have one shape, got {info.shape} in {one.place} and {first.shape} in "
+                    f"{first.location}"
+                )
+    return first
 
 
-def check_labels_of(job: Job, volume: VolumeConfig, problems: Problems) -> None:
-    """Check that the labels, where the volume has any, are there and fit the raw volume, if that is there."""
-    if volume.labels is None:
-        return
-    with problems.at(f"{key_of(job.config, volume)}.labels"):
-        labels = describe_stack(volume.labels, volume.sections)
-        try:
-            raw = describe_stack(volume.raw, volume.sections)
-        except ObjectwiseError:
-            return  # a problem of the steps that read it
-        check_pair(raw, labels)
+def check_truth_of(job: Job, volume: VolumeConfig, problems: Problems) -> None:
+    """Check that what is known of a volume is there, is for the task, and fits the raw volume if that is."""
+    for name in LOCATED:
+        if name != "raw" and name not in job.task.reads and volume.places(name):
+            with problems.at(f"{key_of(job.config, volume)}.{name}"):
+                raise ArgumentError(
+                    f"must be left out with the task {job.task.name!r}, which takes "
+                    f"{', '.join(job.task.reads)}"
+                )
+    for one in job.truth(volume):
+        with problems.at(one.key):
+            info = describe_stack(one.place, one.sections)
+            try:
+                raw = describe_stack(job.raw(volume)[0].place, volume.sections)
+            except ObjectwiseError:
+                continue  # a problem of the steps that read it
+            check_pair(raw, info)
 
 
 def check_patch(patch: Sequence[int], spatial: Sequence[int]) -> None:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from objectwise.config.models import RunConfig
 from objectwise.errors import ObjectwiseError
 from objectwise.pipeline.predict import find_device
-from objectwise.workflow.inputs import labels_input, raw_input
 from objectwise.workflow.layout import RunDirectory
 
 if TYPE_CHECKING:
@@ -25,16 +24,15 @@ REFUSED = 2
 
 
 def training_volumes(config: RunConfig, digests: Mapping[str, str | None]) -> list[LabelledVolume]:
-    """Read raw and labels of `data.train`, which must be those that the digests were taken of."""
-    from objectwise.data import LabelledVolume
+    """Read raw and truth of `data.train`, which must be those that the digests were taken of."""
+    from objectwise.tasks import task_of
+    from objectwise.workflow.volumes import read_labelled
 
-    volumes = []
-    for volume in config.data.train:
-        raw, labels = (
-            one.read(digests[one.name]) for one in (raw_input(config, volume), labels_input(config, volume))
-        )
-        volumes.append(LabelledVolume(volume.name, raw.array, labels.array, voxel_size=raw.voxel_size))
-    return volumes
+    task = task_of(config)
+    return [
+        read_labelled(config, volume, task, lambda one: one.read(digests[one.name]))
+        for volume in config.data.train
+    ]
 
 
 def device_count(config: RunConfig) -> int:

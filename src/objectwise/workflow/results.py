@@ -13,9 +13,14 @@ from objectwise.workflow.layout import RunDirectory
 
 Keys = Mapping[str, type | tuple[type, ...]]
 
-_NUMBER = (int, float)
-_SCORES: Keys = {"volumes": dict, "dimensions": int, "threshold": _NUMBER, "mean": (dict, type(None))}
-_THRESHOLD: Keys = {"threshold": _NUMBER, "sweep": list}
+_THRESHOLD_OR_NONE = (int, float, type(None))
+_SCORES: Keys = {
+    "volumes": dict,
+    "dimensions": int,
+    "threshold": _THRESHOLD_OR_NONE,
+    "mean": (dict, type(None)),
+}
+_THRESHOLD: Keys = {"threshold": _THRESHOLD_OR_NONE, "sweep": list}
 
 
 def read_scores(here: RunDirectory) -> dict[str, Any]:

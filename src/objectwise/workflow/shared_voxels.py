@@ -58,13 +58,13 @@ def refuse_training_data(job: Job, digests: Digests, problems: Problems) -> None
         return
     data = job.config.data
     for volume in data.evaluate:
-        for other in (*data.train, *data.tune) if volume.labels is not None else ():
+        for other in (*data.train, *data.tune) if volume.has_truth else ():
             words = _voxels(job, volume, digests).shared_with(_voxels(job, other, digests))
-            with problems.at(job.raw(volume).key):
+            with problems.at(job.raw(volume)[0].key):
                 if words is not None:
                     raise ArgumentError(
-                        f"must hold no voxels of {job.raw(other).key}, got {words}; evaluate others, or set "
-                        "evaluation.allow_training_data=true to score what was learnt by heart"
+                        f"must hold no voxels of {job.raw(other)[0].key}, got {words}; evaluate others, or "
+                        "set evaluation.allow_training_data=true to score what was learnt by heart"
                     )
 
 
@@ -83,7 +83,7 @@ def learnt_from(job: Job, volume: VolumeConfig, digests: Digests) -> str:
 
 
 def _voxels(job: Job, volume: VolumeConfig, digests: Digests) -> Voxels:
-    raw = job.raw(volume)
+    raw = job.raw(volume)[0]
     digest = digests.get(raw.name)
     return Voxels(raw.where()["place"], volume.sections, digest, job.digests.sections_of(digest))
 

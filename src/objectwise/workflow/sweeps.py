@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -9,38 +10,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectwise.config.volumes import VolumeConfig
-from objectwise.pipeline import Sweep, sweep_thresholds
+from objectwise.metrics.rows import Row, plain
+from objectwise.pipeline import Sweep, sweep
+from objectwise.tasks import Comparison, Truth
 from objectwise.workflow.job import Job
 
 
 def sweep_volume(
-    job: Job, volume: VolumeConfig, *, affinities: NDArray[np.float32], truth: NDArray[Any]
+    job: Job, volume: VolumeConfig, *, prediction: NDArray[np.float32], truth: Truth, how: Comparison
 ) -> Sweep:
     """Segment one predicted volume at every candidate threshold and score the results."""
-    settings = job.config.segmentation
-    return sweep_thresholds(
-        affinities=affinities,
-        truth=truth,
-        offsets=job.config.neighborhood.embedded(),
-        dimensions=job.config.dimensions,
-        candidates=settings.candidates,
-        method=settings.method,
-        minimum_size=settings.minimum_size,
-        fragment_threshold=settings.fragment_threshold,
-        protocol=job.config.evaluation.protocol,
-        progress=partial(job.reporter.progress, f"thresholds on {volume.name}"),
+    settings, task = job.config.segmentation, job.task
+    segment_at = task.segmenter(prediction, settings, dimensions=job.config.dimensions)
+    needed = replace(how, only=job.score)
+
+    def scored(segmentation: NDArray[Any]) -> list[Row]:
+        return list(task.compare(truth, segmentation, needed).units)
+
+    return sweep(
+        segment_at,
+        scored,
+        settings.candidates,
+        partial(job.reporter.progress, f"thresholds on {volume.name}"),
     )
 
 
-def sweep_table(sweep: Sweep) -> list[dict[str, float]]:
+def best_threshold(job: Job, found: Sweep) -> float:
+    """Return the candidate with the best score of the configuration."""
+    return found.best(job.score, higher_is_better=job.task.scores[job.score])
+
+
+def sweep_table(found: Sweep) -> list[dict[str, float | None]]:
     """Return the mean scores at every threshold as plain data."""
     return [
-        {"threshold": threshold, **scores._asdict()}
-        for threshold, scores in zip(sweep.thresholds, sweep.means(), strict=True)
+        {"threshold": threshold, **plain(row)}
+        for threshold, row in zip(found.thresholds, found.means(), strict=True)
     ]
 
 
-def best_row(sweep: Sweep) -> dict[str, float]:
+def best_row(job: Job, found: Sweep) -> dict[str, float | None]:
     """Return the mean scores at the best threshold."""
-    threshold = sweep.best()
-    return next(row for row in sweep_table(sweep) if row["threshold"] == threshold)
+    threshold = best_threshold(job, found)
+    return next(row for row in sweep_table(found) if row["threshold"] == threshold)

@@ -27,7 +27,7 @@ def check_voxel_sizes(job: Job, volumes: Iterable[VolumeConfig], problems: Probl
         return
     name, reference = known
     for volume in volumes:
-        key = job.raw(volume).key
+        key = job.raw(volume)[0].key
         size = _size_of(job, volume)
         if key == name or size is None:
             continue
@@ -40,7 +40,7 @@ def check_voxel_sizes(job: Job, volumes: Iterable[VolumeConfig], problems: Probl
 
 def _learnt_size(job: Job) -> tuple[str, Sequence[float]] | None:
     """Return the first size that a training volume states; of volumes out of reach, that in network.pt."""
-    sizes = {job.raw(volume).key: _size_of(job, volume) for volume in job.config.data.train}
+    sizes = {job.raw(volume)[0].key: _size_of(job, volume) for volume in job.config.data.train}
     known = [(key, size) for key, size in sizes.items() if size is not None]
     if known or not job.directory.network.is_file():
         return next(((key, size) for key, size in known if states_size(size)), None)
@@ -52,8 +52,10 @@ def _learnt_size(job: Job) -> tuple[str, Sequence[float]] | None:
 
 def _size_of(job: Job, volume: VolumeConfig) -> Sequence[float] | None:
     """Return the size along the axes that count: a stack of images has none along z."""
+    if volume.voxel_size is not None:
+        return volume.voxel_size[-job.config.dimensions :]
     try:
-        return describe_stack(volume.raw, volume.sections).voxel_size[-job.config.dimensions :]
+        return describe_stack(volume.places("raw")[0], volume.sections).voxel_size[-job.config.dimensions :]
     except ObjectwiseError:
         return None
 

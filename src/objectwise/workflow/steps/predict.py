@@ -1,4 +1,4 @@
-"""Predict the affinities of every volume that is segmented or that the threshold is chosen on."""
+"""Predict every volume that is segmented or that the threshold is chosen on."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from objectwise.pipeline import predict_affinities, write_affinities
+from objectwise.pipeline import predict_probabilities, write_prediction
 from objectwise.workflow.engine import Needs, Record, Step, StepKind
 from objectwise.workflow.job import Job
 from objectwise.workflow.memory import check_prediction_memory
 from objectwise.workflow.preflight import Problems, check_accelerator, check_network_shape, check_raw_of
+from objectwise.workflow.volumes import read_image, reading_settings
 from objectwise.workflow.voxel_sizes import check_voxel_sizes
 
 
@@ -19,13 +20,18 @@ def needs(job: Job, known: Record) -> Needs:
 
     Which volumes there are is no setting: each is predicted for itself, and done is done.
     """
-    settings = {"prediction": job.tree["prediction"]}
-    return Needs(settings, list(map(job.raw, job.predicted)), [job.directory.network])
+    settings = {
+        "prediction": job.tree["prediction"],
+        **job.task_settings,
+        **reading_settings(job.config, job.predicted),
+    }
+    inputs = [one for volume in job.predicted for one in job.raw(volume)]
+    return Needs(settings, inputs, [job.directory.network])
 
 
 def outputs(job: Job) -> Sequence[Path]:
     """Return a file a volume."""
-    return [job.directory.affinities_file(volume.name) for volume in job.predicted]
+    return [job.directory.prediction_file(volume.name) for volume in job.predicted]
 
 
 def check(job: Job, problems: Problems) -> None:
@@ -42,19 +48,21 @@ def check(job: Job, problems: Problems) -> None:
 
 
 def do(job: Job, step: Step) -> None:
-    """Write the affinities of every volume; those that a killed run left are kept."""
+    """Write the prediction of every volume; those that a killed run left are kept."""
     from objectwise.networks import load_network
 
     network = load_network(job.directory.network)
     for volume in job.predicted:
-        if job.directory.affinities_file(volume.name).is_file():
+        if job.directory.prediction_file(volume.name).is_file():
             # Of this fingerprint, or `Step.begin` had cleared it, and whole, because it appears whole.
             job.reporter.message(f"predict {volume.name}: there already")
             continue
-        raw = step.read(job.raw(volume))
-        affinities = predict_affinities(
+        raw = read_image(job.config, volume, step.read)
+        prediction = predict_probabilities(
             network,
             raw.array,
+            activation=job.task.probabilities,
+            turned_back=job.task.turned_back if job.config.prediction.flips else None,
             window_shape=job.window_shape,
             overlap=job.config.prediction.overlap,
             batch_size=job.config.prediction.batch_size,
@@ -63,10 +71,10 @@ def do(job: Job, step: Step) -> None:
             name=volume.name,
             progress=partial(job.reporter.progress, f"predict {volume.name}"),
         )
-        write_affinities(
-            job.directory.affinities(volume.name),
-            affinities,
-            job.config.neighborhood.embedded().array,
+        write_prediction(
+            job.prediction(volume),
+            prediction,
+            job.task.attributes,
             voxel_size=raw.voxel_size,
             offset=raw.offset,
             overwrite=True,

@@ -9,14 +9,13 @@ from objectwise.workflow.engine import Needs, Record, Step, StepKind
 from objectwise.workflow.job import Job
 from objectwise.workflow.pages import write_page
 from objectwise.workflow.places import without_places
-from objectwise.workflow.preflight import Problems, check_labels_of, check_raw_of
+from objectwise.workflow.preflight import Problems, check_raw_of, check_truth_of
 
 
 def needs(job: Job, known: Record) -> Needs:
     """Return what the page shows: volumes, segmentations, scores, and the configuration."""
-    labelled = [volume for volume in job.segmented if volume.labels is not None]
-    inputs = [*map(job.raw, job.segmented), *map(job.labels, labelled)]
-    segmentations = [job.directory.segmentation(volume.name) for volume in job.segmented]
+    inputs = [one for volume in job.segmented for one in (*job.raw(volume), *job.truth(volume))]
+    segmentations = [place for volume in job.segmented for place in job.segmentations(volume)]
     # Where the volumes lie says nothing about what is in them, which the inputs do.
     settings = without_places(job.tree)
     return Needs({"configuration": settings}, inputs, [job.directory.scores, *segmentations])
@@ -31,7 +30,7 @@ def check(job: Job, problems: Problems) -> None:
     """Check the volumes that the page shows."""
     for volume in job.segmented:
         check_raw_of(job, volume, problems)
-        check_labels_of(job, volume, problems)
+        check_truth_of(job, volume, problems)
 
 
 def do(job: Job, step: Step) -> None:

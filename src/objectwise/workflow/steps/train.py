@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from objectwise.checks import check_offsets_fit
 from objectwise.config.models import RunConfig
 from objectwise.curves import share_of_waiting
 from objectwise.errors import DeviceError
@@ -15,13 +14,14 @@ from objectwise.workflow.job import Job
 from objectwise.workflow.memory import check_training_memory
 from objectwise.workflow.preflight import (
     Problems,
-    check_labels_of,
     check_network_shape,
     check_patch,
     check_raw_of,
     check_training_device,
+    check_truth_of,
 )
 from objectwise.workflow.processes import device_count, train_here, train_on_devices, training_volumes
+from objectwise.workflow.volumes import array_names, reading_settings
 from objectwise.workflow.voxel_sizes import check_voxel_sizes
 
 MUCH = 0.1
@@ -34,14 +34,16 @@ def needs(job: Job, known: Record) -> Needs:
     settings = {
         "order": [volume.name for volume in config.data.train],
         "dimensions": config.dimensions,
-        "offsets": config.neighborhood.offsets,
+        "offsets": config.neighborhood.offsets if config.task.name == "affinities" else None,
         "seed": config.seed,
         "normalisation": job.tree["normalisation"],
         "network": job.tree["network"],
         # The starting weights count by their content, which is an input.
         "training": job.tree["training"] | {"initial_weights": None, "devices": _devices(config, known)},
+        **job.task_settings,
+        **reading_settings(config, config.data.train),
     }
-    inputs = [one for volume in config.data.train for one in (job.raw(volume), job.labels(volume))]
+    inputs = [one for volume in config.data.train for one in (*job.raw(volume), *job.truth(volume))]
     return Needs(settings, [*inputs, *([_weights(start)] if start else [])])
 
 
@@ -73,19 +75,19 @@ def check(job: Job, problems: Problems) -> None:
     config = job.config
     for volume in config.data.train:
         raw = check_raw_of(job, volume, problems)
-        check_labels_of(job, volume, problems)
+        check_truth_of(job, volume, problems)
         if raw is not None:
-            with problems.at(job.raw(volume).key):
+            with problems.at(job.raw(volume)[0].key):
                 check_patch(config.training.patch_shape, raw.shape[-config.dimensions :])
     check_voxel_sizes(job, config.data.train, problems)
     with problems.at("training.loss"):
         from objectwise.training import objective_of
 
-        objective_of(config)
+        objective_of(config, arrays=array_names(config, job.task))
     with problems.at("network"):
         check_network_shape(config, config.training.patch_shape, name="training.patch_shape")
-    with problems.at("offsets"):
-        check_offsets_fit(config.training.patch_shape, config.neighborhood.array)
+    with problems.at("offsets" if config.task.name == "affinities" else "training.patch_shape"):
+        job.task.check_shape(config.training.patch_shape)
     check_training_device(config, problems)
     check_training_memory(job, problems)
     if config.training.initial_weights is not None:
