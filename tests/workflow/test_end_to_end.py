@@ -85,7 +85,9 @@ def test_run_in_two_dimensions_without_labels_to_score(folder: Path):
     )
     found = run(config, folder / "flat")
     assert found.scores() == {
+        "task": "affinities",
         "protocol": "cremi",
+        "score": "adapted_rand_error",
         "dimensions": 2,
         "threshold": 0.5,
         "mean": None,
@@ -136,8 +138,8 @@ def test_each_input_is_read_once_a_step_and_each_voxel_counted_once(
     for module, name in (
         (inputs, "read_raw_stack"),
         (inputs, "read_label_stack"),
-        (segmenting, "read_affinities"),
-        (evaluating, "read_affinities"),
+        (segmenting, "read_prediction"),
+        (evaluating, "read_prediction"),
         (evaluating, "read_label_stack"),
     ):
         watch(module, name)
@@ -171,7 +173,7 @@ def test_killed_prediction_goes_on_with_the_next_volume(folder: Path, monkeypatc
 
     config = tiny_config(folder, "training.steps=5")
     predicted: list[tuple[int, ...]] = []
-    predict = step.predict_affinities
+    predict = step.predict_probabilities
 
     def killed_at_the_second(network, raw, **options):
         predicted.append(raw.shape)
@@ -179,7 +181,7 @@ def test_killed_prediction_goes_on_with_the_next_volume(folder: Path, monkeypatc
             raise KeyboardInterrupt
         return predict(network, raw, **options)
 
-    monkeypatch.setattr(step, "predict_affinities", killed_at_the_second)
+    monkeypatch.setattr(step, "predict_probabilities", killed_at_the_second)
     with pytest.raises(KeyboardInterrupt):
         run(config, folder / "killed")
     done = run(config, folder / "killed")

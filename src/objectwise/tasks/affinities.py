@@ -41,6 +41,7 @@ class AffinityTask(Task):
     methods: ClassVar[tuple[str, ...]] = METHODS
     scores: ClassVar[dict[str, bool]] = dict.fromkeys(Scores._fields, False)
     default_score: ClassVar[str] = "adapted_rand_error"
+    checks_voxels: ClassVar[bool] = False
     has_tables: ClassVar[bool] = True
     dataset: ClassVar[str] = "volumes/predictions/affinities"
 

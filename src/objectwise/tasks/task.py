@@ -45,6 +45,8 @@ class Task(ABC):
     scores: ClassVar[Mapping[str, bool]]
     """The scores that thresholds can be chosen by; whether higher is better."""
     default_score: ClassVar[str]
+    checks_voxels: ClassVar[bool] = True
+    """Whether `check` finds what the digest of an input does not, and so is called before any work."""
     has_tables: ClassVar[bool] = False
     """Whether scores are made of tables of the voxels that objects share, which the report reads too."""
     dataset: ClassVar[str] = "volumes/predictions/probabilities"

@@ -20,7 +20,8 @@ from objectwise.workflow.preflight import Problems, check_truth_of
 from objectwise.workflow.results import read_threshold, recorded_digests
 from objectwise.workflow.shared_voxels import Digests, learnt_from, refuse_training_data
 from objectwise.workflow.sweeps import best_row, sweep_table, sweep_volume
-from objectwise.workflow.volumes import read_truth, reading_settings
+from objectwise.workflow.truth import inspect_truth, inspected_truth
+from objectwise.workflow.volumes import reading_settings
 
 
 def needs(job: Job, known: Record) -> Needs:
@@ -54,15 +55,13 @@ def inspect(job: Job, step: Step, before: Sequence[Step]) -> None:
     """See that no volume holds what the run has learnt from, wherever that lies."""
     digests = {name: digest for one in before for name, digest in one.digests.items()}
     job.cache[step.name] = _learnt(job, digests)
+    inspect_truth(job, step, job.scored)
 
 
 def _learnt(job: Job, digests: Digests) -> dict[str, str]:
     """Return what the run has learnt from each volume, in words; refuse what it must not have learnt from."""
     problems = Problems()
     refuse_training_data(job, digests, problems)
-    for volume in job.scored:
-        with problems.at("data"):
-            read_truth(job.config, volume, job.task, step.read)
     problems.refuse()
     return {volume.name: learnt_from(job, volume, digests) for volume in job.scored}
 
@@ -96,8 +95,7 @@ def do(job: Job, step: Step) -> None:
 
 def _score(job: Job, step: Step, volume: VolumeConfig) -> tuple[Scored, dict[str, Any]]:
     """Return the scores of one volume, and what scores.json says of it."""
-    arrays = read_truth(job.config, volume, job.task, step.read)
-    truth = job.task.truth(arrays, dimensions=job.config.dimensions)
+    truth = job.task.truth(inspected_truth(job, step, volume), dimensions=job.config.dimensions)
     parts = [read_label_stack(place) for place in job.segmentations(volume)]
     segmentation = parts[0].array if len(parts) == 1 else np.stack([part.array for part in parts])
     how = Comparison.of(job.config, parts[0].voxel_size)

@@ -14,7 +14,8 @@ from objectwise.workflow.engine import Needs, Record, Step, StepKind
 from objectwise.workflow.job import Job
 from objectwise.workflow.preflight import Problems, check_truth_of
 from objectwise.workflow.sweeps import best_threshold, sweep_table, sweep_volume
-from objectwise.workflow.volumes import read_truth, reading_settings
+from objectwise.workflow.truth import inspect_truth, inspected_truth
+from objectwise.workflow.volumes import reading_settings
 
 WITHOUT_THRESHOLD = 0.5
 """What a method gets that has no threshold."""
@@ -52,11 +53,7 @@ def check(job: Job, problems: Problems) -> None:
 
 def inspect(job: Job, step: Step, before: Sequence[Step]) -> None:
     """See that the truth is one of the task."""
-    problems = Problems()
-    for volume in job.swept:
-        with problems.at("data"):
-            read_truth(job.config, volume, job.task, step.read)
-    problems.refuse()
+    inspect_truth(job, step, job.swept)
 
 
 def do(job: Job, step: Step) -> None:
@@ -66,9 +63,7 @@ def do(job: Job, step: Step) -> None:
     sweeps = []
     for volume in job.swept:
         predicted = read_prediction(job.prediction(volume))
-        truth = job.task.truth(
-            read_truth(job.config, volume, job.task, step.read), dimensions=job.config.dimensions
-        )
+        truth = job.task.truth(inspected_truth(job, step, volume), dimensions=job.config.dimensions)
         how = Comparison.of(job.config, predicted.voxel_size)
         sweeps.append(sweep_volume(job, volume, prediction=predicted.array, truth=truth, how=how))
         if volume in job.segmented:
