@@ -185,7 +185,7 @@ def test_a_task_of_ones_own_is_named_by_its_place(tmp_path: Path):
     [
         ({"task": "mask"}, "`task` must be one of affinities, masks, got 'mask'"),
         ({"task": "masks"}, "either `classes`"),
-        ({"task": {"name": "masks", "options": {"clases": ["a"]}}}, "`task.options` must be those of masks"),
+        ({"task": {"name": "masks", "options": {"kinds": ["a"]}}}, "`task.options` must be those of masks"),
         ({"task": {"python": "nowhere:Task"}}, "must name a module that imports"),
         ({"task": {"python": "builtins:int"}}, "must name a class derived from"),
         (
