@@ -102,11 +102,20 @@ def test_without_a_source_nothing_changes():
         ({"source": {}}, "either nnunet: FOLDER or raw: PATTERN"),
         ({"source": {"nnunet": "a", "raw": "*.png"}}, "either nnunet"),
         ({"source": {"raw": "nowhere/*.png"}}, "must find a file"),
-        ({"source": {"raw": "plain.png"}}, "a path with one"),
+        ({"source": {"raw": "plain.png"}}, "must be a path with a *"),
         ({"source": {"raw": "a/*/b.png"}}, "must find a file"),
-        ({"source": {"raw": []}}, "data.source.raw must be a path with one *, got an empty list"),
-        ({"source": {"raw": None}}, "data.source.raw must be a path with one *, got None"),
-        ({"source": {"raw": "*.png", "labels": [3]}}, "data.source.labels must be a path with one *, got 3"),
+        (
+            {"source": {"raw": []}},
+            "data.source.raw must be a path with a * for the name of the case, got an empty list",
+        ),
+        (
+            {"source": {"raw": None}},
+            "data.source.raw must be a path with a * for the name of the case, got None",
+        ),
+        (
+            {"source": {"raw": "*.png", "labels": [3]}},
+            "data.source.labels must be a path with a * for the name of the case, got 3",
+        ),
         ({"source": {"nnunet": None}}, "data.source.nnunet must be a folder, got None"),
         ({"source": {"raw": "*.png", "truth": "*.png"}}, "only, got 'truth'"),
         ({"source": {"nnunet": "nowhere"}}, "must hold a dataset.json"),
@@ -226,6 +235,17 @@ def test_a_case_may_be_a_folder(tmp_path):
     cases = source_of(source).cases
     assert [case["name"] for case in cases] == ["a", "b"]
     assert cases[1]["raw"] == [f"{tmp_path}/b/t1.nii", f"{tmp_path}/b/t2.nii"]
+
+
+def test_the_name_of_a_case_may_stand_in_its_folder_and_in_its_files(tmp_path):
+    for case in "ab":
+        (tmp_path / f"case_{case}").mkdir()
+        for name in ("t1.nii", "seg.nii"):
+            (tmp_path / f"case_{case}" / f"{case}_{name}").touch()
+    source = {key: f"{tmp_path}/case_*/*_{name}.nii" for key, name in (("raw", "t1"), ("classes", "seg"))}
+    cases = source_of(source).cases
+    assert [case["name"] for case in cases] == ["a", "b"]
+    assert cases[1]["classes"] == f"{tmp_path}/case_b/b_seg.nii"
 
 
 def test_hidden_files_are_no_cases(images):

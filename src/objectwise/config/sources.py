@@ -27,6 +27,9 @@ SHARES: Mapping[str, float] = {"train": 0.7, "tune": 0.15, "evaluate": 0.15}
 """Of the cases, where no split says otherwise."""
 
 
+PATTERN = "a path with a * for the name of the case"
+
+
 class Source(NamedTuple):
     """What a source holds."""
 
@@ -85,16 +88,18 @@ def source_of(source: Any) -> Source:
 def glob_cases(patterns: Mapping[str, Any]) -> list[Case]:
     """Return a case for every file that the pattern of `raw` finds; its `*` names the others.
 
+    A further `*`, as in `*/*_t1.nii`, stands for the same name.
+
     A file that another pattern finds for another case is no case: of `a.nii.gz` and `a_seg.nii.gz` the second
     is the label of the first.
     """
     many = {name: value if isinstance(value, list | tuple) else [value] for name, value in patterns.items()}
     for name, values in many.items():
         if not values:
-            raise ConfigError(f"data.source.{name} must be a path with one *, got an empty list")
+            raise ConfigError(f"data.source.{name} must be {PATTERN}, got an empty list")
         for value in values:
-            if not isinstance(value, str) or value.count("*") != 1:
-                raise ConfigError(f"data.source.{name} must be a path with one *, got {value!r}")
+            if not isinstance(value, str) or max(part.count("*") for part in value.split("/")) != 1:
+                raise ConfigError(f"data.source.{name} must be {PATTERN}, got {value!r}")
     first, *others = (value for values in many.values() for value in values)
     names = _names(first)
     taken = {value.replace("*", name) for value in others for name in names}
