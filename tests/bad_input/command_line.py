@@ -33,6 +33,15 @@ ROWS = [
     Command("setting on files", SEGMENT + " --set seed=1", "`--set` must come with a configuration"),
     Command("output of scores of files", EVALUATE + " --output {out}/s", "`--output` must come with a configuration"),
     Command("debug shows where", "run {here}/nowhere.yaml --debug", "Traceback"),
+    # Folders to propose a configuration for
+    Command("no folder to look at", "init", "Missing argument 'FOLDER'"),
+    Command("folder that is nowhere", "init {here}/nowhere -o {out}/a.yaml", "`FOLDER` must exist, got no such folder"),
+    Command("folder that is a text", "init {here}/text.txt -o {out}/a.yaml", "`FOLDER` must be a folder, or a file in HDF5"),
+    Command("folder of something else", "init {here}/folder -o {out}/a.yaml", "`FOLDER` must hold nnU-Net's dataset.json"),
+    Command("container without labels", "init {here}/a.h5 -o {out}/a.yaml", "one data set that is named raw and one that is named labels"),
+    Command("proposal that is no YAML", "init {here}/folder -o {out}/a.txt", "`--output` must be a file .yaml"),
+    Command("proposal over a configuration", "init {here}/folder -o {config}", "`--output` must not exist yet"),
+    Command("task that is none", "init {here}/folder --task boxes -o {out}/a.yaml", "`task` must be one of ('affinities', 'masks'), got 'boxes'"),
     # Configurations and run directories
     Command("configuration that is nowhere", "run {here}/nowhere.yaml", "nowhere.yaml cannot be read: No such file"),
     Command("configuration that is a volume", "run {here}/a.h5", "a.h5 cannot be read: not UTF-8 text"),

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from objectwise.cli.demo import demo
 from objectwise.cli.errors import Debugging
 from objectwise.cli.evaluate import evaluate
+from objectwise.cli.init import init
 from objectwise.cli.predict import predict
 from objectwise.cli.report import report
 from objectwise.cli.run import run
@@ -38,6 +39,7 @@ app = typer.Typer(
     cls=DebugAnywhere,
     help="Train segmentation networks on objects, not on pixels.\n\n"
     "From a raw volume and its labels to affinities, objects, scores and a page of pictures:\n\n"
+    "objectwise init FOLDER        writes a configuration\n\n"
     "objectwise run CONFIG.yaml",
     no_args_is_help=True,
     add_completion=False,
@@ -46,7 +48,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 failed, 2 misused, 130 interrupted. "
     "Results go to stdout, messages to stderr.",
 )
-for command in (run, train, predict, segment, evaluate, report, demo):
+for command in (init, run, train, predict, segment, evaluate, report, demo):
     app.command()(command)
 
 

@@ -36,7 +36,8 @@ class VolumeConfig(Section):
     each class but the background, or for each structure."""
     classes: Places | None = None
     """Location of the class labels, integers in the order of the task's names; a list has a mask for each
-    class but the background, or for each structure. Only with the task `masks`."""
+    class but the background, or for each structure. A mask has 0 and 1, or 0 and 255 as images have it, and
+    so have the labels of a single class. Only with the task `masks`."""
     ignore: Place | None = None
     """Location of a mask: where it is not 0 the truth is unknown, for training and scores alike."""
     unlabelled: Place | None = None

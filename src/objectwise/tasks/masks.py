@@ -44,6 +44,8 @@ PLACES = {
     "cc_dice": "CCDiceLoss",
     "region_dice": "RegionDice",
 }
+WHITE = 255
+"""What image files have for 1 in a mask."""
 BINARY = {"cross_entropy": "BinaryCrossEntropyLoss", "focal": "BinaryFocalLoss"}
 """Of structures that may overlap."""
 DECIDED = {
@@ -150,19 +152,25 @@ class MaskTask(Task):
 
     def _check_classes(self, classes: NDArray[Any], name: str) -> None:
         check_labels(classes, name=f"classes of {name}")
-        if len(classes) == 1:
-            last = len(self.foreground)
-        elif len(classes) == len(self.foreground):  # a mask for each
-            last = 1
-        else:
+        if len(classes) not in (1, len(self.foreground)):
             raise ShapeError(
                 f"`classes of {name}` must be one location, or one for each of {list(self.foreground)}, "
                 f"got {len(classes)}"
             )
-        if int(classes.max(initial=0)) > last:
-            first = first_position(classes > last)
-            rule = f"in 0..{last} ({', '.join(self.foreground)})" if len(classes) == 1 else "0 or 1"
-            raise ArgumentError(f"`classes of {name}` must be {rule}, got {classes[first]} at {first[1:]}")
+        if self._are_masks(classes):
+            wrong = (classes > 1) & (classes != WHITE)
+        else:
+            wrong = classes > len(self.foreground)
+        if wrong.any():
+            first, last = first_position(wrong), 1 if self._are_masks(classes) else len(self.foreground)
+            raise ArgumentError(
+                f"`classes of {name}` must be in 0..{last} ({', '.join(self.foreground)}), "
+                f"got {classes[first]} at {first[1:]}"
+            )
+
+    def _are_masks(self, classes: NDArray[Any]) -> bool:
+        """Say whether these are a mask for each class: of a single one its label 1 is that."""
+        return len(classes) == len(self.foreground)
 
     def _check_ids(self, arrays: Arrays, name: str) -> None:
         labels = arrays["labels"]
@@ -221,7 +229,7 @@ class MaskTask(Task):
         if "classes" not in arrays:
             return np.asarray(arrays["labels"] != 0)
         classes = arrays["classes"]
-        if len(classes) == 1:
+        if not self._are_masks(classes):
             return np.stack([classes[0] == label for label in range(1, len(self.foreground) + 1)])
         masks = np.asarray(classes != 0)
         return masks & (np.cumsum(masks, 0) == 1) if self.exclusive else masks

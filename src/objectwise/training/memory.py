@@ -56,7 +56,11 @@ def estimate_training(
     held = sum(math.prod(shape) * (size + places) for shape, size in volumes)
     network = network_of(config, weights=False)
     step = estimate_training_memory(
-        network, settings.patch_shape, batch_size=settings.batch_size, device=device
+        network,
+        settings.patch_shape,
+        batch_size=settings.batch_size,
+        in_channels=config.data.channels,
+        device=device,
     )
     if step is not None and settings.average_weights is not None:
         step += sum(weight.numel() * weight.element_size() for weight in network.parameters())
