@@ -145,3 +145,16 @@ def test_a_mask_of_the_data_must_reach_every_loss():
     globals()["Blind"] = Blind
     with pytest.raises(ArgumentError, match="whose forward has no `ignore`"):
         three().objective([TermConfig(python=f"{__name__}:Blind")], arrays=["classes", "ignore"])
+
+
+def test_a_mask_may_have_255_for_1_as_images_have_it():
+    task = MaskTask(classes=["background", "cell"])
+    white = np.array([[[0, 255], [1, 0]]], dtype=np.uint8)
+    task.check({"classes": white}, name="a")
+    assert task.target({"classes": white})["target"][1].tolist() == [[0, 1], [1, 0]]
+    with pytest.raises(ArgumentError, match=r"must be in 0\.\.1 \(cell\), got 7"):
+        task.check({"classes": np.minimum(white, 7)}, name="a")
+    several = MaskTask(classes=["background", "cell", "wall"])
+    several.check({"classes": np.concatenate([white, white * 0])}, name="a")
+    with pytest.raises(ArgumentError, match=r"must be in 0\.\.2 \(cell, wall\), got 255"):
+        several.check({"classes": white}, name="a")
