@@ -41,7 +41,7 @@ ROWS = [
     Command("container without labels", "init {here}/a.h5 -o {out}/a.yaml", "one data set that is named raw and one that is named labels"),
     Command("proposal that is no YAML", "init {here}/folder -o {out}/a.txt", "`--output` must be a file .yaml"),
     Command("proposal over a configuration", "init {here}/folder -o {config}", "`--output` must not exist yet"),
-    Command("task that is none", "init {here}/folder --task boxes -o {out}/a.yaml", "`task` must be one of ('affinities', 'masks'), got 'boxes'"),
+    Command("task that is none", "init {here}/folder --task boxes -o {out}/a.yaml", "`task` must be one of 'affinities', 'masks', got 'boxes'"),
     # Configurations and run directories
     Command("configuration that is nowhere", "run {here}/nowhere.yaml", "nowhere.yaml cannot be read: No such file"),
     Command("configuration that is a volume", "run {here}/a.h5", "a.h5 cannot be read: not UTF-8 text"),
