@@ -1,9 +1,18 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
-from objectwise.data import Normalisation, fit_normalisation, normalise_raw, raw_range
+from objectwise.data import (
+    LabelledVolume,
+    Normalisation,
+    PatchSampler,
+    fit_normalisation,
+    normalise_raw,
+    raw_range,
+)
 from objectwise.errors import ArgumentError, DtypeError
 
 
@@ -154,3 +163,31 @@ def test_all_channels_of_an_image_count():
     raw = np.zeros((2, 4, 8, 8), np.float32)
     raw[1] = 10
     assert raw_range(raw) == (0, 10)
+
+
+def test_each_volume_may_go_by_its_own_intensities():
+    dim, bright = (
+        np.arange(100, dtype=np.uint8).reshape(10, 10),
+        np.arange(100, dtype=np.uint16).reshape(10, 10),
+    )
+    bright = bright * 100 + 7
+    fitted = fit_normalisation([dim, bright], method="zscore", percentiles=(0, 100), each=True)
+    assert Normalisation.from_plain(json.loads(json.dumps(fitted.as_plain()))) == fitted
+    np.testing.assert_allclose(fitted.of(dim)(dim), fitted.of(bright)(bright), atol=1e-5)
+    assert abs(float(fitted.of(dim)(dim).mean())) < 1e-6
+    assert fitted.distance(bright * 3) is None
+    with pytest.raises(ArgumentError, match="`each` must be left out with the method 'auto'"):
+        fit_normalisation([dim], each=True)
+
+
+def test_patches_of_each_volume_go_by_its_own_intensities():
+    images = [
+        LabelledVolume(
+            str(scale), np.arange(64, dtype=np.uint16).reshape(1, 8, 8) * scale, np.ones((1, 8, 8), int)
+        )
+        for scale in (1, 50)
+    ]
+    shared = fit_normalisation([one.raw for one in images], method="zscore", each=True)
+    sampler = PatchSampler(images, (8, 8), seed=0, normalisation=shared)
+    seen = {sampler.position(index).volume: sampler[index].raw for index in range(20)}
+    np.testing.assert_allclose(seen[0], seen[1], atol=1e-5)

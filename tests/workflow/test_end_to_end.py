@@ -88,6 +88,7 @@ def test_run_in_two_dimensions_without_labels_to_score(folder: Path):
         "task": "affinities",
         "protocol": "cremi",
         "score": "adapted_rand_error",
+        "lower_is_better": ["voi_split", "voi_merge", "adapted_rand_error", "cremi_score"],
         "dimensions": 2,
         "threshold": 0.5,
         "mean": None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,5 +129,15 @@ def scores_text(scores: dict[str, Any]) -> str:
     learnt = [
         f"{name}: {words}" for name, one in scores["volumes"].items() if (words := one.get("learnt_from"))
     ]
-    head = f"threshold {scores['threshold']:g}; {unit}; lower is better"
+    threshold = scores["threshold"]
+    found = "no threshold" if threshold is None else f"threshold {threshold:g}"
+    head = f"{found}; {unit}; {_direction(rows, scores.get('lower_is_better'))}"
     return "\n".join([head, score_table(rows, first="volume"), *learnt])
+
+
+def _direction(rows: Mapping[str, Mapping[str, Any]], lower: Sequence[str] | None) -> str:
+    """Say which scores are better when lower; scores of earlier versions all are."""
+    names = list(next(iter(rows.values())))
+    if lower is None or set(names) <= set(lower):
+        return "lower is better"
+    return f"higher is better, but for {', '.join(name for name in names if name in lower)}"

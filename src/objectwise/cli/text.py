@@ -26,9 +26,11 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def score_table(rows: Mapping[str, Mapping[str, float | None]], *, first: str) -> str:
-    """Return named scores as a table: one row per key of `rows`."""
+    """Return named scores as a table: one row per key of `rows`, the most looked at score first."""
+    names = list(next(iter(rows.values())))
+    order = [*(name for name in SCORES if name in names), *(name for name in names if name not in SCORES)]
     return number_table(
-        {name: {key: values.get(key) for key in SCORES} for name, values in rows.items()}, first=first
+        {name: {key: values.get(key) for key in order} for name, values in rows.items()}, first=first
     )
 
 

@@ -143,7 +143,7 @@ class NormalisationConfig(Section):
     """How raw intensities become the input of the network.
 
     The volumes of `data.train` decide, once, all of them together; `network.pt` carries the result to every
-    volume that is predicted.
+    volume that is predicted. Or `each` volume decides for itself.
     """
 
     method: Literal["auto", "range", "percentiles", "zscore"] = "auto"
@@ -154,6 +154,9 @@ class NormalisationConfig(Section):
     """Intensities that become 0 and 1, what lies outside is clipped; only with the method `range`."""
     percentiles: tuple[Percent, Percent] = (0.1, 99.9)
     """Percentiles of the training volumes that become 0 and 1; without effect on uint8 with `auto`."""
+    each: bool = False
+    """Normalise every volume, of the training or not, by its own intensities instead, as images of unequal
+    exposure and MRI want it; only with the methods `percentiles` and `zscore`."""
 
     @model_validator(mode="after")
     def _no_optionwithout_effect(self) -> Self:
@@ -163,6 +166,8 @@ class NormalisationConfig(Section):
             raise without_effect("normalisation.range", f"with the method {self.method}")
         if self.method == "range" and self.percentiles != default_of(self, "percentiles"):
             raise without_effect("normalisation.percentiles", "with the method range")
+        if self.each and self.method not in ("percentiles", "zscore"):
+            raise without_effect("normalisation.each", f"with the method {self.method}")
         for name, pair in (("range", self.range), ("percentiles", self.percentiles)):
             if pair is not None and pair[0] >= pair[1]:
                 raise ValueError(f"normalisation.{name} must ascend [low, high], got {list(pair)}")

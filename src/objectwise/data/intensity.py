@@ -1,4 +1,4 @@
-"""One rule for raw intensities, fixed by the volumes of the training, the same wherever its network goes."""
+"""One rule for raw intensities, fixed by the training, the same wherever its network goes."""
 
 from __future__ import annotations
 
@@ -40,6 +40,9 @@ class Normalisation:
         The 0.1 and 99.9 percentile of the training volumes: what a new volume is compared with.
     mean, deviation : float, optional
         After clipping, the mean becomes 0 and the standard deviation 1 instead.
+    each : (low, high) in 0..100, optional
+        Every volume goes by its own intensities, with these percentiles; the numbers above are then those of
+        all training volumes together, and only described by them.
 
     Raises
     ------
@@ -54,6 +57,7 @@ class Normalisation:
     seen_high: float
     mean: float | None = None
     deviation: float | None = None
+    each: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         check_choice(self.method, METHODS, name="method")
@@ -72,6 +76,16 @@ class Normalisation:
                 f"`deviation` must be positive beside a mean, got {spread} beside {self.mean}"
             )
 
+        if self.each is not None:
+            low, high = self.each
+            object.__setattr__(self, "each", (float(low), float(high)))
+
+    def of(self, raw: NDArray[Any]) -> Normalisation:
+        """Return the normalisation of a whole volume: its own, or that of the training."""
+        if self.each is None:
+            return self
+        return fit_normalisation([raw], method=self.method, percentiles=self.each)
+
     def __call__(self, raw: NDArray[Any]) -> NDArray[np.float32]:
         """Return what the network sees of (*spatial) raw intensities."""
         return self.finished(self.unit(raw))
@@ -89,7 +103,8 @@ class Normalisation:
 
     def as_plain(self) -> dict[str, Any]:
         """Return the fields as text and numbers, for a file."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        plain = asdict(self) | {"each": None if self.each is None else list(self.each)}
+        return {name: value for name, value in plain.items() if value is not None}
 
     @classmethod
     def from_plain(cls, content: Mapping[str, Any]) -> Self:
@@ -109,8 +124,10 @@ class Normalisation:
         """Say how a volume lies far from those of the training, or return None.
 
         It does if more than a quarter of its voxels lie outside the range that the training has seen, or if
-        it spans less than a fifth of that.
+        it spans less than a fifth of that. Where each volume goes by its own intensities, none is far.
         """
+        if self.each is not None:
+            return None
         grid = _grid([raw])
         low, high = _percentiles(grid, PERCENTILES)
         outside = float(np.mean((grid < self.seen_low) | (grid > self.seen_high)))
@@ -128,6 +145,7 @@ def fit_normalisation(
     method: str = "auto",
     limits: tuple[float, float] | None = None,
     percentiles: tuple[float, float] = PERCENTILES,
+    each: bool = False,
 ) -> Normalisation:
     """Return the normalisation of the volumes of a training.
 
@@ -145,18 +163,22 @@ def fit_normalisation(
         Of the method `range`.
     percentiles : (low, high) in 0..100
         A constant image becomes black.
+    each : bool
+        Every volume goes by its own percentiles, mean and deviation, see `Normalisation.of`.
 
     Raises
     ------
     DtypeError, ShapeError, ArgumentError
-        If an array is not numeric, is empty, or has no finite range; if `limits` do not belong to the method;
-        or if uint8 (or bool) volumes stand beside others with `auto`: no one range suits them.
+        If an array is not numeric, is empty, or has no finite range; if `each` or `limits` do not belong to
+        the method; or if uint8 (or bool) volumes stand beside others with `auto`: no one range suits them.
     """
     check_choice(method, METHODS, name="method")
     if (limits is None) == (method == "range"):
         raise ArgumentError(
             f"`limits` must be given with the method 'range' alone, got {limits} with {method!r}"
         )
+    if each and method not in ("percentiles", "zscore"):
+        raise ArgumentError(f"`each` must be left out with the method {method!r}, which is one for all")
     if not 0 <= percentiles[0] < percentiles[1] <= 100:
         raise ArgumentError(f"`percentiles` must ascend in 0..100, got {percentiles}")
     if method == "auto":
@@ -170,7 +192,8 @@ def fit_normalisation(
     if method == "zscore":
         clipped = np.clip(grid, low, high)
         mean, deviation = float(clipped.mean()), float(clipped.std()) or 1.0
-    return Normalisation(method, float(low), float(high), seen_low, seen_high, mean, deviation)
+    own = percentiles if each else None
+    return Normalisation(method, float(low), float(high), seen_low, seen_high, mean, deviation, own)
 
 
 def raw_range(raw: NDArray[Any]) -> tuple[float, float]:

@@ -118,6 +118,7 @@ class PatchSampler:
         self._check_objects()
         self._places = Places.of(self._volumes, self.balance)
         self.normalisation = normalisation or fit_normalisation([volume.raw for volume in self._volumes])
+        self._normalisations = [self.normalisation.of(volume.raw) for volume in self._volumes]
         positions = [math.prod(self._n_corners(volume)) for volume in self._volumes]
         self._volume_ends = np.cumsum(positions)
 
@@ -138,7 +139,8 @@ class PatchSampler:
         position = self.position(index)
         box = self._box(position)
         volume = self._volumes[position.volume]
-        raw = self.normalisation.unit(_cut(volume.raw, box))
+        normalisation = self._normalisations[position.volume]
+        raw = normalisation.unit(_cut(volume.raw, box))
         truth = {
             name: _cut(array, box).reshape(*array.shape[:-3], *self.patch_shape)
             for name, array in volume.truth().items()
@@ -149,7 +151,7 @@ class PatchSampler:
         if self._augmentation is not None:
             generator = np.random.default_rng([self.seed, index, _AUGMENTATION_STREAM])
             patch = self._augmentation(patch, int(generator.integers(2**32)))
-        return patch._replace(raw=self.normalisation.finished(patch.raw))
+        return patch._replace(raw=normalisation.finished(patch.raw))
 
     def _draw(self, generator: np.random.Generator) -> tuple[Position, float]:
         """Return a position, and how far it comes up to what is asked of a patch, 1 being enough."""

@@ -204,6 +204,8 @@ def _normalisation(
     found = given or normalisation_of(network)
     if found is None:
         return fit_normalisation([raw])
+    if found.each is not None:
+        return found.of(raw)
     distance = found.distance(raw)
     if distance is not None:
         warnings.warn(

@@ -173,6 +173,7 @@ def build_sampler(config: RunConfig, volumes: Sequence[LabelledVolume]) -> Patch
             method=normalisation.method,
             limits=normalisation.range,
             percentiles=normalisation.percentiles,
+            each=normalisation.each,
         ),
     )
 

@@ -85,6 +85,7 @@ def do(job: Job, step: Step) -> None:
             "task": job.task.name,
             "protocol": config.evaluation.protocol,
             "score": job.score,
+            "lower_is_better": [name for name, higher in job.task.scores.items() if not higher],
             "dimensions": config.dimensions,
             "threshold": read_threshold(job.directory)["threshold"],
             "mean": plain(mean) if mean else None,
