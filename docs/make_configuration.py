@@ -19,7 +19,13 @@ from objectwise.config.models import SPEED_KEYS
 PAGE = Path(__file__).with_name("configuration.md")
 MARKER = "<!-- From here on made by docs/make_configuration.py: do not edit. -->"
 
-WORDS = {"VolumeConfig": "volume", "LossConfig": "short form", "TermConfig": "term", "RampConfig": "ramp"}
+WORDS = {
+    "VolumeConfig": "volume",
+    "LossConfig": "short form",
+    "TermConfig": "term",
+    "RampConfig": "ramp",
+    "ValidationConfig": "mapping",
+}
 """What a section is called where a key may hold one."""
 
 Schema = dict[str, Any]

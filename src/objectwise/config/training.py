@@ -53,6 +53,18 @@ def _form_of_loss(loss: object) -> str:
     return "terms" if isinstance(loss, list | tuple) else "short"
 
 
+class ValidationConfig(Section):
+    """Scores of the network while it is trained: those of `evaluation.score` on the volumes of `data.tune`.
+
+    `train/validation.csv` has a row each, and `train/best.pt` the network that had the best; see
+    `prediction.weights`. The best is chosen by the settings of prediction, segmentation and evaluation that
+    the training was done with: other ones later on do not train again.
+    """
+
+    every: PositiveInt
+    """Steps between two; the last step counts too."""
+
+
 class TrainingConfig(Section):
     """The training loop."""
 
@@ -99,6 +111,8 @@ class TrainingConfig(Section):
     all its options. The losses and their options: [losses.md](losses.md)."""
     steps_per_epoch: PositiveInt = 250
     """Steps that count as an epoch in weights that change by epochs."""
+    validation: ValidationConfig | None = None
+    """Scores during the training, as described below; none by default."""
     optimiser: OptimiserConfig = OptimiserConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     balance: BalanceConfig = BalanceConfig()
@@ -110,6 +124,10 @@ class TrainingConfig(Section):
             raise ValueError(
                 f"schedule.warmup_steps must be less than steps ({self.steps}), "
                 f"got {self.schedule.warmup_steps}"
+            )
+        if self.validation is not None and self.validation.every > self.steps:
+            raise ValueError(
+                f"validation.every must be at most steps ({self.steps}), got {self.validation.every}"
             )
         if isinstance(self.loss, LossConfig) and self.loss.warmup_steps >= self.steps:
             raise ValueError(

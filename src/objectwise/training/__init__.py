@@ -6,10 +6,12 @@ from objectwise.training.network import network_of
 from objectwise.training.objective import objective_of
 from objectwise.training.patches import PatchDataModule
 from objectwise.training.train import build_sampler, train
+from objectwise.training.validation import Validation
 
 __all__ = [
     "PatchDataModule",
     "TrainingModule",
+    "Validation",
     "build_sampler",
     "network_of",
     "objective_of",

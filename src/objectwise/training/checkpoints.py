@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
@@ -66,9 +65,7 @@ class StepCheckpoint(Checkpoint):
         if not pl_module.ends_step(batch_idx):
             return
         if pl_module.step % self.every == 0 or trainer.global_step == trainer.max_steps:
-            if not all(torch.isfinite(parameter).all() for parameter in pl_module.parameters()):
-                # A gradient can overflow where the loss did not: the checkpoint before stays the last.
-                raise pl_module.diverged("the weights are not finite", pl_module.step)
+            pl_module.check_weights()  # the checkpoint before stays the last
             trainer.save_checkpoint(self.path)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch import LightningModule
@@ -17,6 +17,16 @@ from objectwise.training.optimiser import averaged, optimiser_of, rate_factor
 
 Batch = dict[str, Tensor]
 """`raw`, `number`, and what the losses need."""
+
+
+class Best(NamedTuple):
+    """The network that had the best score so far."""
+
+    step: int
+    """After which it had it."""
+    score: float
+    weights: dict[str, Tensor]
+    """On the CPU."""
 
 
 class TrainingModule(LightningModule):
@@ -51,6 +61,8 @@ class TrainingModule(LightningModule):
         self.run = run
         self.means: dict[str, float] = {}
         """Loss and terms of the last step, as means over all its patches."""
+        self.best: Best | None = None
+        """The best network of a training that is validated; in every checkpoint."""
         self._parts: list[dict[str, float]] = []
         decay = config.average_weights
         # A part of this module, so that checkpoints hold it beside the weights.
@@ -116,6 +128,11 @@ class TrainingModule(LightningModule):
         if bad:
             raise self.diverged(f"`{bad[0]}` is {self.means[bad[0]]}", self.step + 1)
 
+    def check_weights(self) -> None:
+        """Require finite weights: a gradient can overflow where the loss did not."""
+        if not all(torch.isfinite(parameter).all() for parameter in self.parameters()):
+            raise self.diverged("the weights are not finite", self.step)
+
     def diverged(self, what: str, step: int) -> DivergenceError:
         """Return what stops a training that left the finite numbers; `step` counts from 1."""
         exact = "32-true"
@@ -140,6 +157,8 @@ class TrainingModule(LightningModule):
         return rate_factor(step, self.config.steps, self.config.schedule)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the step, and what the weights depend on."""
+        """Keep the step, the best network so far, and what the weights depend on."""
         checkpoint["objectwise_step"] = self.step
+        if self.best is not None:
+            checkpoint["objectwise_best"] = self.best._asdict()
         checkpoint["objectwise_run"] = self.run

@@ -37,6 +37,7 @@ from objectwise.training.module import TrainingModule
 from objectwise.training.network import network_of
 from objectwise.training.objective import objective_of
 from objectwise.training.patches import PatchDataModule
+from objectwise.training.validation import Validation, ValidationSteps, best_in, write_best
 
 
 def train(
@@ -45,6 +46,7 @@ def train(
     directory: Path,
     *,
     run: str | None = None,
+    validate: Validation | None = None,
     progress: bool | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Path:
@@ -61,10 +63,12 @@ def train(
         Raw and labels of `config.data.train`.
     directory : Path
         RUN/train; made where it is missing. Gets `checkpoints/last.ckpt`, `metrics.csv`, TensorBoard events
-        and `network.pt`.
+        and `network.pt`, with a validation `validation.csv` and `best.pt` too.
     run : str, optional
         What the weights depend on, such as a fingerprint: a checkpoint with another one is refused. By
         default the configuration, which does not know what the volumes hold.
+    validate : Validation, optional
+        How the network is scored every `training.validation.every` steps; must be given where that is.
     progress : bool, optional
         Draw a progress bar on stderr; by default when that is a terminal.
     callbacks : sequence of lightning.pytorch.Callback, optional
@@ -87,6 +91,11 @@ def train(
         If the user stops it; at most `training.checkpoint_every` steps are lost.
     """
     settings = config.training
+    if (settings.validation is None) != (validate is None):
+        raise ArgumentError(
+            "`validate` must be given with training.validation, and only then, got "
+            f"{'none' if validate is None else 'one'}"
+        )
     network = network_of(config)
     sampler = build_sampler(config, volumes)
     network.check_shape(settings.patch_shape, name="training.patch_shape")
@@ -112,11 +121,13 @@ def train(
     module = TrainingModule(network, settings, objective, first_step=first_step, run=run)
     if resumed is not None:
         check_resumable(last, resumed, module)
+        module.best = best_in(last, resumed, module)
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / "network.pt"
     if resumed is not None and first_step >= settings.steps:
         # Killed between the last checkpoint and the network.
         module.load_state_dict(resumed["state_dict"])
+        write_best(directory, module)
         save_network(path, module.trained)
         return path
     patches = PatchDataModule(
@@ -129,9 +140,14 @@ def train(
         workers=settings.workers,
     )
     show = sys.stderr.isatty() if progress is None else progress
-    own = [StepLogs(lambda: patches.waited), *([StepProgress(settings.steps)] if show else [])]
+    own: list[Callback] = [StepLogs(lambda: patches.waited)]
+    if show:
+        own.append(StepProgress(settings.steps))
+    validation: list[Callback] = []
+    if validate is not None and settings.validation is not None:
+        validation.append(ValidationSteps(validate, every=settings.validation.every, directory=directory))
     with quiet_lightning(), torch_threads(settings.threads), _interruptible():
-        trainer = _trainer(settings, directory, last, module, [*own, *callbacks])
+        trainer = _trainer(settings, directory, last, module, [*own, *callbacks, *validation])
         trainer.fit(module, patches, ckpt_path=None if resumed is None else last, weights_only=True)
         if trainer.is_global_zero:
             save_network(path, module.trained)
