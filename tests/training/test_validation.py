@@ -30,7 +30,9 @@ MOST = Validation(head_bias, "logit", higher_is_better=True)
 
 
 def config(**options):
-    return toy_config(**{"validation": {"every": 1}, "learning_rate": 0.02, **options})
+    one = {"raw": "toy.h5:raw", "labels": "toy.h5:labels"}
+    data = {"train": [{"name": "toy", **one}], "tune": [{"name": "tune", **one}]}
+    return toy_config(top={"data": data}, **{"validation": {"every": 1}, "learning_rate": 0.02, **options})
 
 
 @pytest.mark.parametrize("validate", [LEAST, MOST], ids=["least", "most"])

@@ -97,7 +97,14 @@ class RunConfig(Section):
             raise without_effect("offsets", "with the task masks")
         if self.dimensions == 2 and self.training.augmentation.missing_section:
             raise without_effect("training.augmentation.missing_section", "with dimensions 2")
-        if self.data.tune and self.segmentation.threshold != "auto":
+        validation = self.training.validation
+        if validation is not None and not self.data.tune:
+            raise ValueError("training.validation needs volumes of data.tune to score the network on, got []")
+        if self.prediction.weights == "best" and validation is None:
+            raise ValueError(
+                "prediction.weights: best needs training.validation, like {every: 500}, got null"
+            )
+        if self.data.tune and self.segmentation.threshold != "auto" and validation is None:
             raise without_effect("data.tune", "with a fixed segmentation.threshold")
         if self.evaluation.oracle and self.segmentation.threshold_is_fixed:
             raise without_effect("evaluation.oracle", "with a fixed segmentation.threshold")

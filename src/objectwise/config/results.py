@@ -19,6 +19,9 @@ class PredictionConfig(Section):
     """Fraction of a window that neighbours share, along each axis."""
     batch_size: PositiveInt = 4
     """Windows in one pass of the network."""
+    weights: Literal["last", "best"] = "last"
+    """`last`: `train/network.pt`, the network at the end of the training. `best`: `train/best.pt`, the one
+    that scored best on the way; only with `training.validation`."""
     flips: bool = False
     """Average over all mirror images, and over quarter turns where sections and windows are square: up to 16
     times the time."""

@@ -91,8 +91,9 @@ class DataConfig(Section):
     train: Annotated[tuple[VolumeConfig, ...], Field(min_length=1)]
     """Volumes the network learns from."""
     tune: tuple[VolumeConfig, ...] = ()
-    """Volumes the threshold is chosen on; those of `train` by default. A network is surer of what it has
-    trained on, so a few sections kept for this give a better threshold."""
+    """Volumes the threshold is chosen on, those of `train` by default, and the network is scored on with
+    `training.validation`. A network is surer of what it has trained on, so a few sections kept for this give
+    a better threshold."""
     evaluate: tuple[VolumeConfig, ...] = ()
     """Volumes to segment, and to score where they have truth; those of `train` by default."""
     channels: PositiveInt = 1

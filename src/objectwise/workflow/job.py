@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from objectwise.config.models import RunConfig
@@ -13,6 +14,9 @@ from objectwise.workflow.fingerprint import InputDigests
 from objectwise.workflow.inputs import Input, raw_inputs, truth_inputs
 from objectwise.workflow.layout import RunDirectory
 from objectwise.workflow.reporter import Reporter
+
+WITHOUT_THRESHOLD = 0.5
+"""What a method gets that has no threshold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +70,30 @@ class Job:
     def score(self) -> str:
         """Name of the score that the threshold is chosen by."""
         return self.config.evaluation.score or self.task.default_score
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether a higher one is better."""
+        return self.task.scores[self.score]
+
+    @property
+    def candidates(self) -> tuple[float, ...]:
+        """The thresholds that are tried: one, where there is none to choose."""
+        settings = self.config.segmentation
+        if settings.threshold != "auto":
+            return (settings.threshold,)
+        return (WITHOUT_THRESHOLD,) if settings.threshold_is_fixed else settings.candidates
+
+    @property
+    def validated(self) -> tuple[VolumeConfig, ...]:
+        """The volumes that the network is scored on while it is trained."""
+        return self.config.data.tune if self.config.training.validation is not None else ()
+
+    @property
+    def network(self) -> Path:
+        """The file of the weights that later steps use."""
+        here = self.directory
+        return here.best_network if self.config.prediction.weights == "best" else here.network
 
     @property
     def task_settings(self) -> dict[str, Any]:

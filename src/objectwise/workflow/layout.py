@@ -2,7 +2,7 @@
 
 RUN/config.yaml                 the resolved configuration
 RUN/inputs.json                 digests of the inputs, to see without reading that they are the same
-RUN/train/                      checkpoints, logs, network.pt
+RUN/train/                      checkpoints, logs, network.pt; best.pt and validation.csv
 RUN/predict/<volume>.h5         volumes/predictions/affinities or .../probabilities (k, z, y, x)
 RUN/segment/<volume>.h5         volumes/labels/segmentation (z, y, x), or volumes/labels/<channel> each
 RUN/segment/threshold.json      the chosen threshold and the sweep
@@ -50,6 +50,11 @@ class RunDirectory:
     def network(self) -> Path:
         """The trained network."""
         return self.train / "network.pt"
+
+    @property
+    def best_network(self) -> Path:
+        """The network with the best scores while it was trained; of a training that was validated."""
+        return self.train / "best.pt"
 
     @property
     def metrics(self) -> Path:

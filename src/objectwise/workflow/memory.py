@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
-from objectwise.config.volumes import LOCATED
+from objectwise.config.volumes import LOCATED, VolumeConfig
 from objectwise.errors import ObjectwiseError
 from objectwise.pipeline.memory import estimate_prediction_memory, require_prediction_memory
 from objectwise.pipeline.predict import find_device
@@ -34,12 +36,12 @@ def check_training_memory(job: Job, problems: Problems) -> None:
         require_training_memory(needed, device, processes=processes)
 
 
-def check_prediction_memory(job: Job, problems: Problems) -> None:
+def check_prediction_memory(job: Job, volumes: Iterable[VolumeConfig], problems: Problems) -> None:
     """Require that each prediction fits; what cannot be read, or built, is a problem of others."""
     from objectwise.training import network_of
 
     config = job.config
-    for volume in job.predicted:
+    for volume in volumes:
         try:
             device = find_device(config.training.accelerator).type
             info = describe_stack(volume.places("raw")[0], volume.sections)

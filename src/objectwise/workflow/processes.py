@@ -18,6 +18,7 @@ from objectwise.workflow.layout import RunDirectory
 
 if TYPE_CHECKING:
     from objectwise.data import LabelledVolume
+    from objectwise.training import Validation
 
 REFUSED = 2
 """Exit code of a rank whose error is a sentence for the user, on stdout."""
@@ -76,10 +77,12 @@ def train_here(
     fingerprint: str,
     *,
     devices: int,
+    validate: Validation | None = None,
 ) -> None:
     """Train in this process; a folder that holds a checkpoint of the same fingerprint is continued."""
     from objectwise.training import train
 
     # As many as the step was begun for: with more or fewer, patches would come twice or not at all.
     counted = config.training.model_copy(update={"devices": devices})
-    train(config.model_copy(update={"training": counted}), volumes, run.train, run=fingerprint)
+    config = config.model_copy(update={"training": counted})
+    train(config, volumes, run.train, run=fingerprint, validate=validate)

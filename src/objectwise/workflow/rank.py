@@ -16,6 +16,7 @@ from objectwise.workflow.engine import read_record
 from objectwise.workflow.inputs import ChangedInputError, forget_changed
 from objectwise.workflow.layout import RunDirectory
 from objectwise.workflow.processes import REFUSED, train_here, training_volumes
+from objectwise.workflow.validating import validation_of
 
 
 def main() -> int:
@@ -24,8 +25,9 @@ def main() -> int:
     run, fingerprint, devices = RunDirectory(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])
     try:
         config, inputs = load_config(run.config), read_record(run.train)["inputs"]
-        volumes = training_volumes(config, {name: one["digest"] for name, one in inputs.items()})
-        train_here(config, volumes, run, fingerprint, devices=devices)
+        digests = {name: one["digest"] for name, one in inputs.items()}
+        volumes, validate = training_volumes(config, digests), validation_of(config, run, digests)
+        train_here(config, volumes, run, fingerprint, devices=devices, validate=validate)
     except ChangedInputError as error:
         forget_changed(run, error.changed)
         sys.stdout.write(f"{error}\n")

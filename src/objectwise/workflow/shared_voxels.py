@@ -70,7 +70,11 @@ def refuse_training_data(job: Job, digests: Digests, problems: Problems) -> None
 
 def learnt_from(job: Job, volume: VolumeConfig, digests: Digests) -> str:
     """Say in sentences what the run has learnt from the voxels of a volume; nothing where it has not."""
-    groups = {"The network was trained": job.config.data.train, "The threshold was chosen": job.swept}
+    groups = {
+        "The network was trained": job.config.data.train,
+        "Its weights were chosen": job.validated if job.config.prediction.weights == "best" else (),
+        "The threshold was chosen": job.swept,
+    }
     sentences = []
     for event, others in groups.items():
         for other in others:

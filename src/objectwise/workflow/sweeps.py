@@ -30,14 +30,14 @@ def sweep_volume(
     return sweep(
         segment_at,
         scored,
-        settings.candidates,
+        job.candidates,
         partial(job.reporter.progress, f"thresholds on {volume.name}"),
     )
 
 
 def best_threshold(job: Job, found: Sweep) -> float:
     """Return the candidate with the best score of the configuration."""
-    return found.best(job.score, higher_is_better=job.task.scores[job.score])
+    return found.best(job.score, higher_is_better=job.higher_is_better)
 
 
 def sweep_table(found: Sweep) -> list[dict[str, float | None]]:

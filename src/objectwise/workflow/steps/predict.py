@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from objectwise.pipeline import predict_probabilities, write_prediction
+from objectwise.pipeline import write_prediction
 from objectwise.workflow.engine import Needs, Record, Step, StepKind
 from objectwise.workflow.job import Job
 from objectwise.workflow.memory import check_prediction_memory
+from objectwise.workflow.predicting import predict_volume
 from objectwise.workflow.preflight import Problems, check_accelerator, check_network_shape, check_raw_of
 from objectwise.workflow.volumes import read_image, reading_settings
 from objectwise.workflow.voxel_sizes import check_voxel_sizes
@@ -26,7 +27,7 @@ def needs(job: Job, known: Record) -> Needs:
         **reading_settings(job.config, job.predicted),
     }
     inputs = [one for volume in job.predicted for one in job.raw(volume)]
-    return Needs(settings, inputs, [job.directory.network])
+    return Needs(settings, inputs, [job.network])
 
 
 def outputs(job: Job) -> Sequence[Path]:
@@ -44,33 +45,22 @@ def check(job: Job, problems: Problems) -> None:
     with problems.at("network"):
         check_network_shape(job.config, job.window_shape, name="prediction.window_shape")
     check_accelerator(job.config, problems)
-    check_prediction_memory(job, problems)
+    check_prediction_memory(job, job.predicted, problems)
 
 
 def do(job: Job, step: Step) -> None:
     """Write the prediction of every volume; those that a killed run left are kept."""
     from objectwise.networks import load_network
 
-    network = load_network(job.directory.network)
+    network = load_network(job.network)
     for volume in job.predicted:
         if job.directory.prediction_file(volume.name).is_file():
             # Of this fingerprint, or `Step.begin` had cleared it, and whole, because it appears whole.
             job.reporter.message(f"predict {volume.name}: there already")
             continue
         raw = read_image(job.config, volume, step.read)
-        prediction = predict_probabilities(
-            network,
-            raw.array,
-            activation=job.task.probabilities,
-            turned_back=job.task.turned_back if job.config.prediction.flips else None,
-            window_shape=job.window_shape,
-            overlap=job.config.prediction.overlap,
-            batch_size=job.config.prediction.batch_size,
-            accelerator=job.config.training.accelerator,
-            threads=job.config.training.threads,
-            name=volume.name,
-            progress=partial(job.reporter.progress, f"predict {volume.name}"),
-        )
+        progress = partial(job.reporter.progress, f"predict {volume.name}")
+        prediction = predict_volume(job, network, volume, raw, progress=progress)
         write_prediction(
             job.prediction(volume),
             prediction,

@@ -11,14 +11,11 @@ from objectwise.config.volumes import VolumeConfig
 from objectwise.pipeline import Prediction, Sweep, merge_sweeps, read_prediction
 from objectwise.tasks import Comparison
 from objectwise.workflow.engine import Needs, Record, Step, StepKind
-from objectwise.workflow.job import Job
+from objectwise.workflow.job import WITHOUT_THRESHOLD, Job
 from objectwise.workflow.preflight import Problems, check_truth_of
 from objectwise.workflow.sweeps import best_threshold, sweep_table, sweep_volume
 from objectwise.workflow.truth import inspect_truth, inspected_truth
 from objectwise.workflow.volumes import reading_settings
-
-WITHOUT_THRESHOLD = 0.5
-"""What a method gets that has no threshold."""
 
 
 def needs(job: Job, known: Record) -> Needs:
@@ -83,7 +80,7 @@ def do(job: Job, step: Step) -> None:
     if threshold is None:
         job.reporter.message(f"segment: {job.config.segmentation.method}, without a threshold")
         return
-    sign = "highest" if job.task.scores[job.score] else "least"
+    sign = "highest" if job.higher_is_better else "least"
     score = job.score.replace("_", " ")
     chosen = "as configured" if sweep is None else f"{sign} {score} on the volumes to tune on"
     job.reporter.message(f"segment: threshold {threshold:g} ({chosen})")

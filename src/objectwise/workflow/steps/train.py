@@ -1,9 +1,10 @@
-"""Train the network: RUN/train/network.pt."""
+"""Train the network: RUN/train/network.pt, and the best one on the way, RUN/train/best.pt."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from objectwise.config.models import RunConfig
 from objectwise.curves import share_of_waiting
@@ -11,7 +12,7 @@ from objectwise.errors import DeviceError
 from objectwise.workflow.engine import Needs, Record, Step, StepKind
 from objectwise.workflow.inputs import Input
 from objectwise.workflow.job import Job
-from objectwise.workflow.memory import check_training_memory
+from objectwise.workflow.memory import check_prediction_memory, check_training_memory
 from objectwise.workflow.preflight import (
     Problems,
     check_network_shape,
@@ -21,6 +22,7 @@ from objectwise.workflow.preflight import (
     check_truth_of,
 )
 from objectwise.workflow.processes import device_count, train_here, train_on_devices, training_volumes
+from objectwise.workflow.validating import validation_of
 from objectwise.workflow.volumes import array_names, reading_settings
 from objectwise.workflow.voxel_sizes import check_voxel_sizes
 
@@ -42,9 +44,41 @@ def needs(job: Job, known: Record) -> Needs:
         "training": job.tree["training"] | {"initial_weights": None, "devices": _devices(config, known)},
         **job.task_settings,
         **reading_settings(config, config.data.train),
+        **_validation(job, known),
     }
     inputs = [one for volume in config.data.train for one in (*job.raw(volume), *job.truth(volume))]
+    inputs += _validation_inputs(job, known)
     return Needs(settings, [*inputs, *([_weights(start)] if start else [])])
+
+
+def _validation(job: Job, known: Record) -> dict[str, Any]:
+    """Return what the scores during the training depend on; nothing where there are none.
+
+    A complete training is what it is: by what its best network was chosen then does not follow what the
+    later steps do now.
+    """
+    if not job.validated:
+        return {}
+    kept = known.get("settings", {}).get("validation")
+    if "outputs" in known and isinstance(kept, dict):
+        return {"validation": kept}
+    rules = job.tree["evaluation"]
+    return {
+        "validation": {
+            "order": [volume.name for volume in job.validated],
+            "prediction": {
+                name: value for name, value in job.tree["prediction"].items() if name != "weights"
+            },
+            "segmentation": job.tree["segmentation"],
+            "evaluation": {name: rules[name] for name in ("protocol", "score", "tolerance") if name in rules},
+            **reading_settings(job.config, job.validated),
+        }
+    }
+
+
+def _validation_inputs(job: Job, known: Record) -> list[Input]:
+    inputs = [one for volume in job.validated for one in (*job.raw(volume), *job.truth(volume))]
+    return [one for one in inputs if "outputs" not in known or one.name in known.get("inputs", {})]
 
 
 def _weights(path: Path) -> Input:
@@ -66,8 +100,8 @@ def _devices(config: RunConfig, known: Record) -> int:
 
 
 def outputs(job: Job) -> Sequence[Path]:
-    """Return the network."""
-    return [job.directory.network]
+    """Return the network, and the best one where it is looked for."""
+    return [job.directory.network, *([job.directory.best_network] if job.validated else [])]
 
 
 def check(job: Job, problems: Problems) -> None:
@@ -80,6 +114,7 @@ def check(job: Job, problems: Problems) -> None:
             with problems.at(job.raw(volume)[0].key):
                 check_patch(config.training.patch_shape, raw.shape[-config.dimensions :])
     check_voxel_sizes(job, config.data.train, problems)
+    _check_validation(job, problems)
     with problems.at("training.loss"):
         from objectwise.training import objective_of
 
@@ -101,18 +136,30 @@ def check(job: Job, problems: Problems) -> None:
             check_same_architecture(initial, network_of(config, weights=False), name=name)
 
 
+def _check_validation(job: Job, problems: Problems) -> None:
+    """Check the volumes that the network is scored on while it is trained."""
+    for volume in job.validated:
+        check_raw_of(job, volume, problems)
+        check_truth_of(job, volume, problems)
+    check_voxel_sizes(job, job.validated, problems)
+    if job.validated:
+        with problems.at("network"):
+            check_network_shape(job.config, job.window_shape, name="prediction.window_shape")
+        check_prediction_memory(job, job.validated, problems)
+
+
 def inspect(job: Job, step: Step, before: Sequence[Step]) -> None:
     """See that patches can be cut from the volumes; the training takes them as they were read here."""
     from objectwise.training import build_sampler
 
     volumes = training_volumes(job.config, step.digests)
     build_sampler(job.config, volumes)
-    job.cache[step.name] = volumes
+    job.cache[step.name] = volumes, validation_of(job.config, job.directory, step.digests)
 
 
 def do(job: Job, step: Step) -> None:
     """Train; a folder that holds a checkpoint is continued."""
-    volumes = job.cache.pop(step.name, None)
+    read = job.cache.pop(step.name, None)
     start = job.config.training.initial_weights
     if start is not None:
         _weights(start).require_unchanged(str(step.digests["start"]))
@@ -120,9 +167,11 @@ def do(job: Job, step: Step) -> None:
     if devices > 1:
         train_on_devices(job.directory, step.fingerprint, devices=devices)
     else:
-        if volumes is None:
-            volumes = training_volumes(job.config, step.digests)
-        train_here(job.config, volumes, job.directory, step.fingerprint, devices=devices)
+        volumes, validate = read or (
+            training_volumes(job.config, step.digests),
+            validation_of(job.config, job.directory, step.digests),
+        )
+        train_here(job.config, volumes, job.directory, step.fingerprint, devices=devices, validate=validate)
     _tell_waiting(job)
 
 
