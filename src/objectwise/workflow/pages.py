@@ -12,23 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.config.load import dump_config, load_config
-from objectwise.config.models import RunConfig
 from objectwise.config.volumes import VolumeConfig
-from objectwise.curves import read_curves
-from objectwise.data import Volume
 from objectwise.errors import ArgumentError
 from objectwise.metrics import load_tables
-from objectwise.pipeline import read_affinities, read_label_stack
-from objectwise.report import RunContent, VolumeContent, write_report
-from objectwise.tasks import task_of
-from objectwise.workflow.inputs import Input
-from objectwise.workflow.job import segmented_volumes
-from objectwise.workflow.layout import RunDirectory
-from objectwise.workflow.results import read_scores, read_threshold, recorded_digests
-from objectwise.workflow.volumes import read_image, read_truth
-
-Digests = Mapping[str, str | None]
+from objectwise.pipeline import read_affinities, read_label_stack, read_prediction
+from objectwise.report import (
+    MaskRun,
+    MaskVolume,
+    RunContent,
+    VolumeContent,
+    write_mask_report,
+    write_report,
+)
+from objectwise.tasks import Task
+from objectwise.workflow.finished import Digests, FinishedRun
 
 
 def write_page(
@@ -52,14 +49,28 @@ def write_page(
     Raises
     ------
     ArgumentError
-        If a directory is no run.
+        If a directory is no run, or the runs are of different tasks.
     ChangedInputError
         If an input holds something else.
     """
     runs = [read_run(Path(directory), digests) for directory in directories]
-    runs = [_renamed(run, name) for run, name in zip(runs, run_names(directories), strict=True)]
+    names = run_names(directories)
+    title = title or " and ".join(names)
+    affinities = [
+        replace(run, name=name) for run, name in zip(runs, names, strict=True) if isinstance(run, RunContent)
+    ]
+    masks = [
+        replace(run, name=name) for run, name in zip(runs, names, strict=True) if isinstance(run, MaskRun)
+    ]
+    if affinities and masks:
+        raise ArgumentError(
+            f"`directories` must be runs of one task to be compared, got affinities in {affinities[0].name} "
+            f"and another one in {masks[0].name}"
+        )
     Path(output).parent.mkdir(parents=True, exist_ok=True)
-    return write_report(output, runs, title=title or " and ".join(run.name for run in runs))
+    if masks:
+        return write_mask_report(output, masks, title=title)
+    return write_report(output, affinities, title=title)
 
 
 def run_names(directories: Sequence[str | Path]) -> list[str]:
@@ -72,73 +83,104 @@ def run_names(directories: Sequence[str | Path]) -> list[str]:
     raise ArgumentError(f"`directories` must differ, got {paths[0]} twice")
 
 
-def read_run(directory: Path, digests: Digests | None = None) -> RunContent:
+def read_run(directory: Path, digests: Digests | None = None) -> RunContent | MaskRun:
     """Read what the complete steps of a run left so far, as the content of a report; see `write_page`."""
-    here = RunDirectory(directory)
-    if not here.config.is_file():
-        raise ArgumentError(f"`directory` must be a run with a config.yaml, got {directory}")
-    config = load_config(here.config)
-    # A step begun again for another configuration has lost its mark and still has its old results.
-    scores = read_scores(here) if here.has_completed("evaluate") else {}
-    chosen = read_threshold(here) if here.has_completed("segment") else {}
-    digests = recorded_digests(here, ("predict", "evaluate")) if digests is None else digests
+    found = FinishedRun.read(directory, digests)
+    return affinity_run(found) if found.task.has_tables else mask_run(found)
+
+
+def affinity_run(found: FinishedRun) -> RunContent:
+    """Return what is shown of a run with affinities."""
     return RunContent(
-        name=directory.resolve().name,
-        volumes=[
-            _volume(config, here, volume, scores.get("volumes", {}).get(volume.name, {}), digests)
-            for volume in segmented_volumes(config)
-            if task_of(config).has_tables
-            and here.has_completed("segment")
-            and here.segmentation_file(volume.name).is_file()
-        ],
-        config_yaml=dump_config(config),
-        curves=read_curves(here.metrics),
+        name=found.name,
+        volumes=[_affinity_volume(found, volume) for volume in found.segmented],
+        config_yaml=found.config_yaml,
+        curves=found.curves,
         sweep=[
             (row["threshold"], _number(row["adapted_rand_error"]))
-            for row in chosen.get("sweep", [])
+            for row in found.threshold.get("sweep", [])
             if "adapted_rand_error" in row
         ],
-        chosen_threshold=chosen.get("threshold"),
-        warmup_steps=_warmup_steps(config),
-        linked_sections=config.dimensions == 3,
+        chosen_threshold=found.threshold.get("threshold"),
+        warmup_steps=found.warmup_steps,
+        linked_sections=found.config.dimensions == 3,
     )
 
 
-def _volume(
-    config: RunConfig,
-    here: RunDirectory,
-    volume: VolumeConfig,
-    scores: Mapping[str, Any],
-    digests: Digests,
-) -> VolumeContent:
-    def read(wanted: Input) -> Volume:
-        return wanted.read(digests.get(wanted.name))
+def mask_run(found: FinishedRun) -> MaskRun:
+    """Return what is shown of a run with masks, or with anyone's own task."""
+    config, task = found.config, found.task
+    return MaskRun(
+        name=found.name,
+        classes=task.object_channels,
+        volumes=[_mask_volume(found, volume) for volume in found.segmented],
+        channels=task.channels if _has_probabilities(task) else (),
+        dimensions=config.dimensions,
+        score=config.evaluation.score or task.default_score,
+        lower_is_better=[name for name, higher in task.scores.items() if not higher],
+        tolerance=config.evaluation.tolerance,
+        sweep=found.threshold.get("sweep", []),
+        chosen_threshold=found.threshold.get("threshold"),
+        config_yaml=found.config_yaml,
+        curves=found.curves,
+        warmup_steps=found.warmup_steps,
+    )
 
-    task = task_of(config)
-    raw = read_image(config, volume, read)
-    truth = None
-    if volume.has_truth:
-        truth = task.truth(read_truth(config, volume, task, read), dimensions=config.dimensions).ids
-    has_tables = truth is not None and here.has_completed("evaluate")
-    has_affinities = here.has_completed("predict") and here.prediction_file(volume.name).is_file()
-    size = raw.voxel_size
+
+def _affinity_volume(found: FinishedRun, volume: VolumeConfig) -> VolumeContent:
+    raw, truth, place = found.image(volume), found.truth(volume), found.prediction(volume)
+    has_tables = truth is not None and found.here.has_completed("evaluate")
+    scores = found.scores_of(volume)
+    z, y, x = raw.voxel_size
     return VolumeContent(
         name=volume.name,
-        raw=raw.array,
-        segmentation=read_label_stack(here.segmentation(volume.name)).array,
-        truth=truth,
-        affinities=partial(_affinity_section, here.affinities(volume.name)) if has_affinities else None,
-        offsets=config.neighborhood.embedded().array,
-        voxel_size=(size[0], size[1], size[2]),
+        raw=raw.array if raw.array.ndim == 3 else raw.array[0],
+        segmentation=read_label_stack(found.here.segmentation(volume.name)).array,
+        truth=None if truth is None else truth.ids,
+        affinities=None if place is None else partial(_affinity_section, place),
+        offsets=found.config.neighborhood.embedded().array,
+        voxel_size=(z, y, x),
         scores=_numbers(scores.get("scores", {})),
-        tables=load_tables(here.tables_file(volume.name)) if has_tables else (),
+        tables=load_tables(found.here.tables_file(volume.name)) if has_tables else (),
         learnt_from=scores.get("learnt_from", ""),
         section_scores=[_numbers(section) for section in scores.get("sections", [])],
     )
 
 
+def _mask_volume(found: FinishedRun, volume: VolumeConfig) -> MaskVolume:
+    raw, truth, place = found.image(volume), found.truth(volume), found.prediction(volume)
+    places = found.here.segmentations(volume.name, found.task.object_channels)
+    parts = [read_label_stack(one).array for one in places]
+    ignore = None if truth is None or truth.ignore is None else truth.ignore != 0
+    if not _has_probabilities(found.task):
+        place = None
+    scores = found.scores_of(volume)
+    z, y, x = raw.voxel_size
+    return MaskVolume(
+        name=volume.name,
+        raw=raw.array,
+        segmentation=parts[0] if len(parts) == 1 else np.stack(parts),
+        truth=None if truth is None else truth.ids,
+        ignore=ignore,
+        probabilities=None if place is None else partial(_section, place),
+        voxel_size=(z, y, x),
+        scores=scores.get("scores", {}),
+        class_scores=scores.get("classes", {}),
+        learnt_from=scores.get("learnt_from", ""),
+    )
+
+
+def _has_probabilities(task: Task) -> bool:
+    """Tell whether what has objects has a channel of its own; of anyone's own task it need not."""
+    return set(task.object_channels) <= set(task.channels)
+
+
 def _affinity_section(location: str, z: int) -> NDArray[np.float32]:
     return read_affinities(location, section=z).array[:, 0]
+
+
+def _section(location: str, z: int) -> NDArray[Any]:
+    return read_prediction(location, section=z).array[:, 0]
 
 
 def _numbers(scores: Mapping[str, float | None]) -> dict[str, float]:
@@ -147,12 +189,3 @@ def _numbers(scores: Mapping[str, float | None]) -> dict[str, float]:
 
 def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
-
-
-def _renamed(run: RunContent, name: str) -> RunContent:
-    return replace(run, name=name)
-
-
-def _warmup_steps(config: RunConfig) -> int:
-    """Return the step in which the last term of the loss joins, 0 where all are there from the first."""
-    return max(term.from_step for term in config.training.terms)
