@@ -51,6 +51,10 @@ class LossKind:
     """Options of its base that the loss decides itself."""
     has_distances: bool = True
     """Whether a voxel size has an effect on a loss that has the option."""
+    without_distances: Sequence[str] = ()
+    """Values of the option `map` with which it has none."""
+    has_map: bool = False
+    """Whether the loss takes a `weight_map`, and has a method of that name which makes it of the target."""
 
     def load(self) -> type[nn.Module]:
         """Return the class."""
@@ -78,7 +82,8 @@ class LossKind:
         chosen = {
             option: _inner(value) if option in self.inner else value for option, value in options.items()
         }
-        if spacing is not None and self.has_distances and "spacing" in known:
+        has_distances = self.has_distances and chosen.get("map") not in self.without_distances
+        if spacing is not None and has_distances and "spacing" in known:
             chosen.setdefault("spacing", tuple(spacing))
         made = {option: imported(place, what=option)() for option, place in self.made.items()}
         return self.load()(**self.given, **made, **chosen)
@@ -135,6 +140,8 @@ class Call:
     target: str
     takes: tuple[str, ...]
     """Keywords of its `forward` that the batch holds under the same name."""
+    map_key: str | None = None
+    """Name in the batch of its map, where that may be there already."""
 
     @classmethod
     def of(cls, loss: nn.Module, target: str, arrays: Sequence[str], *, name: str) -> Call:
@@ -163,5 +170,7 @@ class Call:
     def __call__(self, loss: nn.Module, prediction: Tensor, batch: Batch) -> Tensor:
         """Return the loss of a prediction."""
         given = {key: batch[key] for key in self.takes}
+        if self.map_key is not None and self.map_key in batch:
+            given["weight_map"] = batch[self.map_key]
         value: Tensor = loss(prediction, batch[self.target], **given)
         return value

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 PLAIN = ("dice", "cross_entropy", "focal", "dice_cross_entropy")
 MAPPED = ("region_wise", "boundary", "active_contour", "hausdorff")
 """Losses with a map of the target, which the processes that load patches make."""
+WITHOUT_DISTANCES = ("active_contour", "class_weight")
+"""Maps of the region-wise loss that no voxel size changes."""
 PLACES = {
     "dice": "SoftDiceLoss",
     "cross_entropy": "SoftmaxCrossEntropyLoss",
@@ -125,6 +127,8 @@ class MaskTask(Task):
                 plain,
                 decided=DECIDED.get(place, ()),
                 has_distances=name != "active_contour",
+                without_distances=WITHOUT_DISTANCES,
+                has_map=name in MAPPED,
             )
             if name in PLAIN + MAPPED
             else LossKind(f"objectwise.losses:{place}", "target", objects, inner=INNER)

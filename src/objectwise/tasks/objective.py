@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from objectwise.errors import ArgumentError
@@ -17,13 +19,50 @@ Weight = Callable[[int], float]
 
 
 @dataclass(frozen=True)
+class MapMaker:
+    """Makes the map of a term from the target of one patch, in the processes that load patches.
+
+    The loss is that of the term, so that it has the values of the map that it would make itself.
+
+    Parameters
+    ----------
+    key : str
+        Name of the map in the batch.
+    loss : nn.Module
+        With a method `weight_map`.
+    target : str
+        What the map is made of, by its name in the batch.
+    n_classes : int
+    takes_ignore : bool
+        Whether the batch says where the truth is unknown.
+    weight : callable
+        Of the term: where it is 0 no map is needed.
+    """
+
+    key: str
+    loss: nn.Module
+    target: str
+    n_classes: int
+    takes_ignore: bool
+    weight: Weight
+
+    def __call__(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """Return the map of one patch, (n_classes, *spatial), from its target and masks."""
+        target = torch.from_numpy(arrays[self.target])[None]
+        ignore = torch.from_numpy(arrays["ignore"])[None] if self.takes_ignore else None
+        made = self.loss.weight_map(target, self.n_classes, ignore=ignore)  # type: ignore[operator]
+        return np.asarray(made[0].numpy(), np.float32)
+
+
+@dataclass(frozen=True)
 class Term:
-    """One term: a loss, how it is called with a batch, and its weight."""
+    """One term: a loss, how it is called with a batch, its weight, and what makes its map if it has one."""
 
     name: str
     loss: nn.Module
     call: Call
     weight: Weight
+    map: MapMaker | None = None
 
 
 class Objective(nn.Module):
@@ -44,6 +83,11 @@ class Objective(nn.Module):
         self.seed = seed
         # Registered, so that a loss with tensors of its own moves to the device of the training.
         self.losses = nn.ModuleList([term.loss for term in terms])
+
+    @property
+    def maps(self) -> list[MapMaker]:
+        """What makes the maps of the terms that have some; a batch without them has them made here."""
+        return [term.map for term in self.terms if term.map is not None]
 
     def weights_at(self, step: int) -> dict[str, float]:
         """Return the weights of the terms that count in a step."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from objectwise.errors import ArgumentError
 from objectwise.tasks.losses import Call, LossKind, imported
-from objectwise.tasks.objective import Objective, Term, term_names
+from objectwise.tasks.objective import MapMaker, Objective, Term, term_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,7 +158,13 @@ class Task(ABC):
             loss, target = self._loss(term, spacing)
             call = Call.of(loss, target, self.target_names(arrays), name=name)
             weight = _Weight(term, steps_per_epoch)
-            built.append(Term(name, loss, call, weight))
+            kind = self.losses.get(str(term.name)) if term.python is None else None
+            make = None
+            if kind is not None and kind.has_map:
+                key, ignores = f"map of {name}", "ignore" in call.takes
+                call = replace(call, map_key=key)
+                make = MapMaker(key, loss, target, len(self.channels), ignores, weight)
+            built.append(Term(name, loss, call, weight, make))
         return Objective(built, seed=seed)
 
     def _loss(self, term: TermConfig, spacing: Sequence[float] | None) -> tuple[nn.Module, str]:

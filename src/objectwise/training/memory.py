@@ -9,6 +9,7 @@ from typing import NamedTuple
 from objectwise.config.models import RunConfig
 from objectwise.networks.machine import require_memory
 from objectwise.networks.memory import estimate_training_memory
+from objectwise.tasks import task_of
 from objectwise.training.network import network_of
 
 LOSS_BYTES = 64
@@ -47,8 +48,13 @@ def estimate_training(
     """
     settings = config.training
     patch = math.prod(settings.patch_shape)
-    loaded = (2 + 2 * settings.workers) * settings.batch_size * patch * (4 + 8)  # float32 raw, int64 labels
-    losses = LOSS_BYTES * settings.batch_size * patch * len(config.neighborhood)
+    task = task_of(config)
+    named = [task.losses.get(term.name or "") for term in settings.terms if term.python is None]
+    mapped = sum(kind is not None and kind.has_map for kind in named)
+    # float32 raw, int64 labels, float32 maps
+    voxel = 4 * config.data.channels + 8 + 4 * mapped * len(task.channels)
+    loaded = (2 + 2 * settings.workers) * settings.batch_size * patch * voxel
+    losses = LOSS_BYTES * settings.batch_size * patch * len(task.channels)
     largest = max((math.prod(shape) for shape, _ in volumes), default=0)
     balanced = settings.balance.around != "anywhere"
     looking = FOREGROUND_BYTES * largest if settings.minimum_foreground > 0 or balanced else 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from objectwise.data import PatchSampler
 from objectwise.tasks import Task
+from objectwise.tasks.objective import MapMaker
 
 
 class StepSampler(Sampler[int]):
@@ -60,15 +61,30 @@ class StepSampler(Sampler[int]):
 
 
 class NumberedPatches:
-    """A map-style data set of patches: `raw`, `number`, and what the task makes of the truth, by name."""
+    """A map-style data set of patches: `raw`, `number`, what the task makes of the truth, and maps, by name.
 
-    def __init__(self, sampler: PatchSampler, task: Task) -> None:
-        self._sampler, self._task = sampler, task
+    Parameters
+    ----------
+    sampler : PatchSampler
+    task : Task
+    maps : sequence of MapMaker
+        Of terms of the loss; a step in which a term does not count has no map of it.
+    patches_per_step : int
+        On all devices together.
+    """
+
+    def __init__(
+        self, sampler: PatchSampler, task: Task, maps: Sequence[MapMaker] = (), *, patches_per_step: int = 1
+    ) -> None:
+        self._sampler, self._task, self._maps = sampler, task, maps
+        self._patches_per_step = patches_per_step
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Return patch number `index`."""
-        patch = self._sampler[index]
-        return {"raw": patch.raw, "number": index, **self._task.target(patch.arrays())}
+        patch, step = self._sampler[index], index // self._patches_per_step
+        target = self._task.target(patch.arrays())
+        maps = {make.key: make(target) for make in self._maps if make.weight(step) != 0}
+        return {"raw": patch.raw, "number": index, **target, **maps}
 
 
 class WatchedLoader(DataLoader[dict[str, Any]]):
@@ -104,6 +120,8 @@ class PatchDataModule(LightningDataModule):
         Last step plus one, and first.
     workers : int
         Processes that load; the patches do not depend on it.
+    maps : sequence of MapMaker
+        What makes the maps of the losses' terms.
     """
 
     def __init__(
@@ -116,6 +134,7 @@ class PatchDataModule(LightningDataModule):
         accumulate: int = 1,
         first_step: int = 0,
         workers: int = 0,
+        maps: Sequence[MapMaker] = (),
     ) -> None:
         super().__init__()
         self.sampler = sampler
@@ -125,6 +144,7 @@ class PatchDataModule(LightningDataModule):
         self.accumulate = accumulate
         self.first_step = first_step
         self.workers = workers
+        self.maps = maps
         self._loader: WatchedLoader | None = None
 
     @property
@@ -135,16 +155,23 @@ class PatchDataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader[dict[str, Any]]:
         """Return the loader of this rank's share."""
         trainer = self.trainer
+        world_size = 1 if trainer is None else trainer.world_size
         order = StepSampler(
             steps=self.steps,
             first_step=self.first_step,
             batch_size=self.batch_size,
             accumulate=self.accumulate,
             rank=0 if trainer is None else trainer.global_rank,
-            world_size=1 if trainer is None else trainer.world_size,
+            world_size=world_size,
+        )
+        patches = NumberedPatches(
+            self.sampler,
+            self.task,
+            self.maps,
+            patches_per_step=self.batch_size * self.accumulate * world_size,
         )
         self._loader = WatchedLoader(
-            NumberedPatches(self.sampler, self.task),  # type: ignore[arg-type]
+            patches,  # type: ignore[arg-type]
             batch_size=self.batch_size,
             sampler=order,
             num_workers=self.workers,

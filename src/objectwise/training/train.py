@@ -138,6 +138,7 @@ def train(
         steps=settings.steps,
         first_step=first_step,
         workers=settings.workers,
+        maps=objective.maps,
     )
     show = sys.stderr.isatty() if progress is None else progress
     own: list[Callback] = [StepLogs(lambda: patches.waited)]

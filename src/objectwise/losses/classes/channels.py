@@ -200,6 +200,16 @@ class ClassChannels:
             unknown if indices else None,
         )
 
+    def map_target(
+        self, target: Tensor, n_classes: int | None, ignore: Tensor | None
+    ) -> tuple[Tensor, int | None]:
+        """Return what a map is made of, and the label in it that stands for unknown."""
+        if ignore is None:
+            return target, self.ignore_label
+        shape = (len(target), n_classes or target.shape[1], *target.shape[2:])
+        checked = self.target(target, torch.zeros((), device=target.device).expand(shape), ignore)
+        return checked.values, checked.ignore_label
+
     def reduce(self, sums: Tensor, counts: Tensor | float) -> Tensor:
         """Return the loss from sums over the voxels of each sample and class, (n, c), and voxel counts.
 

@@ -146,14 +146,20 @@ class HausdorffDTLoss(ClassLoss):
             channels=self.channels,
         )
 
-    def weight_map(self, target: Tensor, n_classes: int | None = None) -> Tensor:
-        """Return the map of the target, to save: (n, 1, *spatial) or one-hot to (n, c, *spatial)."""
+    def weight_map(
+        self, target: Tensor, n_classes: int | None = None, *, ignore: Tensor | None = None
+    ) -> Tensor:
+        """Return the map of the target, to save: (n, 1, *spatial) or one-hot to (n, c, *spatial).
+
+        `ignore` is that of `forward`.
+        """
+        known, label = self.channels.map_target(target, n_classes, ignore)
         result: Tensor = hausdorff_map(
-            target,
+            known,
             n_classes,
             alpha=self.alpha,
             spacing=self.spacing,
-            ignore_label=self.channels.ignore_label,
+            ignore_label=label,
         )
         return result
 

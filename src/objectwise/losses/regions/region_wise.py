@@ -200,12 +200,16 @@ class RegionWiseLoss(ClassLoss):
             channels=self.channels,
         )
 
-    def weight_map(self, target: Tensor, n_classes: int | None = None) -> Tensor:
+    def weight_map(
+        self, target: Tensor, n_classes: int | None = None, *, ignore: Tensor | None = None
+    ) -> Tensor:
         """Return the map that the loss would use, to look at or to save, all channels.
 
-        `target` is (n, 1, *spatial) of class indices, which need `n_classes`, or one-hot (n, c, *spatial).
+        `target` is (n, 1, *spatial) of class indices, which need `n_classes`, or one-hot (n, c, *spatial);
+        `ignore` is that of `forward`.
         """
-        weights: Tensor = self.choice.of(target, n_classes, self.channels.ignore_label)
+        known, label = self.channels.map_target(target, n_classes, ignore)
+        weights: Tensor = self.choice.of(known, n_classes, label)
         return weights
 
     def extra_repr(self) -> str:
