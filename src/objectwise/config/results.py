@@ -80,8 +80,9 @@ class EvaluationConfig(Section):
     """`cremi` as in the CREMI challenge; `distinct_pairs` the textbook definition, as scikit-image has it."""
     score: str | None = None
     """Name of the score that thresholds and weights are chosen by. With the task `affinities`:
-    `adapted_rand_error` (the default) or another of scores.json. With `masks`: `f1` (the default), `dice`,
-    `iou`, `hausdorff95`, `surface_dice`, `precision`, `recall`, `panoptic_quality` or `object_score`."""
+    `adapted_rand_error` (the default), `voi_split`, `voi_merge`, `cremi_score`, `f1` or `object_score`. With
+    `masks`: `f1` (the default), `dice`, `iou`, `hausdorff95`, `surface_dice`, `precision`, `recall`,
+    `panoptic_quality` or `object_score`."""
     tolerance: Annotated[float, Field(ge=0)] = 1.0
     """How far a surface may lie from the true one to count as right in the surface Dice, in the unit of the
     voxel size. Only with the task `masks`."""

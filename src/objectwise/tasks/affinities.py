@@ -12,8 +12,18 @@ from objectwise.checks import check_labels, check_offsets_fit
 from objectwise.errors import ArgumentError
 from objectwise.graph import Neighborhood, Offsets, affinities_from_labels, known_edges
 from objectwise.graph.turns import Turn
-from objectwise.metrics import Scores, score_tables, section_tables
-from objectwise.metrics.rows import plain
+from objectwise.metrics import (
+    ContingencyTable,
+    Scores,
+    matching_of_table,
+    score_tables,
+    scores_of_matching,
+    section_tables,
+)
+from objectwise.metrics.detection import OBJECT_SCORE_DICE
+from objectwise.metrics.matching import Overlap
+from objectwise.metrics.protocols import RESERVED_IDS
+from objectwise.metrics.rows import mean_row, plain
 from objectwise.segmentation import segmenter
 from objectwise.segmentation.segment import METHODS
 from objectwise.tasks.losses import LossKind
@@ -25,6 +35,13 @@ if TYPE_CHECKING:
 
     from objectwise.config.models import RunConfig
     from objectwise.config.results import SegmentationConfig
+
+
+DETECTION: dict[str, tuple[float, Overlap]] = {
+    "f1": (0.5, "iou"),
+    "object_score": (OBJECT_SCORE_DICE, "dice"),
+}
+"""Scores that count objects: the overlap above which a pair matches, and its kind."""
 
 
 class AffinityTask(Task):
@@ -39,7 +56,7 @@ class AffinityTask(Task):
     reads: ClassVar[tuple[str, ...]] = ("labels", "ignore", "unlabelled")
     default_target: ClassVar[str] = "labels"
     methods: ClassVar[tuple[str, ...]] = METHODS
-    scores: ClassVar[dict[str, bool]] = dict.fromkeys(Scores._fields, False)
+    scores: ClassVar[dict[str, bool]] = dict.fromkeys(Scores._fields, False) | dict.fromkeys(DETECTION, True)
     default_score: ClassVar[str] = "adapted_rand_error"
     checks_voxels: ClassVar[bool] = False
     has_tables: ClassVar[bool] = True
@@ -143,13 +160,28 @@ class AffinityTask(Task):
         )
 
     def compare(self, truth: Truth, segmentation: NDArray[Any], how: Comparison) -> Scored:
-        """Score by pairs of voxels; each voxel is counted once."""
+        """Score by pairs of voxels, and by objects; each voxel is counted once."""
         tables = section_tables(truth=truth.ids, segmentation=segmentation, protocol=how.protocol)
         found = score_tables(tables, dimensions=how.dimensions, protocol=how.protocol)
         sections = [one._asdict() for one in found.sections]
         overall = found.overall._asdict()
         content = {"scores": plain(overall), "sections": list(map(plain, sections))}
-        return Scored(overall, sections if how.dimensions == 2 else [overall], content, tables)
+        units = sections if how.dimensions == 2 else [overall]
+        if how.only is None or how.only in DETECTION:
+            counted = tables if how.dimensions == 2 else [ContingencyTable.merged(tables)]
+            found_objects = list(map(_detection, counted))
+            content["detection"] = plain(mean_row(found_objects))
+            units = [unit | one for unit, one in zip(units, found_objects, strict=True)]
+        return Scored(overall, units, content, tables)
+
+
+def _detection(table: ContingencyTable) -> dict[str, float]:
+    """Return the scores that count objects."""
+    known = table.without(truth=RESERVED_IDS)
+    return {
+        name: scores_of_matching(matching_of_table(known, threshold=threshold, overlap=overlap)).f1
+        for name, (threshold, overlap) in DETECTION.items()
+    }
 
 
 def edges_without(ignore: NDArray[np.bool_], offsets: Offsets) -> NDArray[np.bool_]:
