@@ -6,9 +6,8 @@ from objectwise.data.intensity import Normalisation, fit_normalisation, normalis
 from objectwise.data.labelled_volume import LabelledVolume
 from objectwise.data.phantom import Phantom, lesion_phantom, neuropil_phantom
 from objectwise.data.sampling import Patch, PatchSampler, compact_labels
+from objectwise.data.volume import Volume, VolumeInfo
 from objectwise.data.volumes import (
-    Volume,
-    VolumeInfo,
     check_pair,
     describe_volume,
     read_in_parts,

@@ -4,21 +4,20 @@ A location is a file, or a file and a path inside it: `file.h5:volumes/raw`, `st
 folder of PNGs (one section each, sorted naturally), `scan.nii`, `scan.nii.gz`, `volume.zarr:raw`. In memory
 the axes are z, y, x, or y, x for a single image. Voxel size and offset are carried along in the order of the
 axes, in nanometres where a file states a unit, in millimetres from NIfTI, else in the file's own numbers; a
-format that states none gives 1 and 0.
+format that states none gives 1 and 0. Channels are read where their axis is named, and come first in memory.
 """
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from objectwise.checks import check_labels, first_position
 from objectwise.data.formats import format_of
@@ -30,10 +29,10 @@ from objectwise.data.formats.common import (
     is_default,
     one_sentence,
     parse_location,
+    without_axis,
 )
+from objectwise.data.volume import AnyArray, Volume, VolumeInfo, checked_offset, checked_voxel_size
 from objectwise.errors import ArgumentError, DtypeError, ShapeError, VolumeError
-
-AnyArray = NDArray[Any]
 
 _VOXEL_SIZE_TOLERANCE = 1e-4
 """Relative; NIfTI and TIFF headers keep 7 digits, and people round."""
@@ -41,53 +40,18 @@ _VOXEL_SIZE_TOLERANCE = 1e-4
 _BYTES_AT_ONCE = 2**28
 
 
-@dataclass(frozen=True, eq=False, init=False)
-class Volume:
-    """An array with the physical size and place of its voxels.
-
-    Parameters
-    ----------
-    array : (z, y, x) or (y, x), integer or float
-    voxel_size : one positive float per axis, optional
-        1 along every axis by default.
-    offset : one float per axis, optional
-        Where the first voxel lies, in the unit of `voxel_size`; 0 by default.
-    """
-
-    array: AnyArray
-    voxel_size: tuple[float, ...]
-    offset: tuple[float, ...]
-
-    def __init__(
-        self,
-        array: AnyArray,
-        voxel_size: Sequence[float] | None = None,
-        offset: Sequence[float] | None = None,
-    ) -> None:
-        object.__setattr__(self, "array", array)
-        object.__setattr__(self, "voxel_size", checked_voxel_size(voxel_size, array.ndim))
-        object.__setattr__(self, "offset", checked_offset(offset, array.ndim))
-
-
-@dataclass(frozen=True)
-class VolumeInfo:
-    """What is known of a volume without its voxels; see `Volume`."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    voxel_size: tuple[float, ...]
-    offset: tuple[float, ...]
-    location: str = field(default="", compare=False)
-
-
 def describe_volume(
-    location: str | Path, *, sections: Sections | None = None, grey: bool = False
+    location: str | Path,
+    *,
+    sections: Sections | None = None,
+    grey: bool = False,
+    channel_axis: int | None = None,
 ) -> VolumeInfo:
     """Return shape, dtype, voxel size and offset of what `read_volume` would read, without the voxels.
 
     Parameters
     ----------
-    location, sections, grey
+    location, sections, grey, channel_axis
         As for `read_volume`.
 
     Raises
@@ -95,11 +59,17 @@ def describe_volume(
     VolumeError, ShapeError, ArgumentError, DtypeError
         As `read_volume`, but for damage among the voxels, which only reading them shows.
     """
-    with _opened(location, grey=grey) as volume:
+    with _opened(location, channel_axis, grey=grey) as volume:
         return volume.info if sections is None else _cut(volume.info, sections)
 
 
-def read_volume(location: str | Path, *, sections: Sections | None = None, grey: bool = False) -> Volume:
+def read_volume(
+    location: str | Path,
+    *,
+    sections: Sections | None = None,
+    grey: bool = False,
+    channel_axis: int | None = None,
+) -> Volume:
     """Read a raw image or any other volume.
 
     Parameters
@@ -112,34 +82,43 @@ def read_volume(location: str | Path, *, sections: Sections | None = None, grey:
     grey : bool, default False
         Turn colours into grey: the luma of ITU-R BT.601, rounded, which is the common value itself where all
         three channels agree. Without it colours are refused. Opacity must be complete.
+    channel_axis : int, optional
+        Read all channels, which lie along this axis of the file: -1 for colours, 0 for (channels, z, y, x).
+        A NIfTI (x, y, z, channels) is turned, so that its channels are axis 0. Axes are counted without those
+        of length 1 that a TIFF states. The opacity of a PNG or TIFF is no channel, and must be complete.
 
     Returns
     -------
     Volume
         C-contiguous, in native byte order and the dtype of the file. Boolean masks come as uint8 0 and 1, and
-        a NIfTI with a scale as float64.
+        a NIfTI with a scale as float64. With `channel_axis` (channels, z, y, x) or (channels, y, x).
 
     Raises
     ------
     VolumeError
         If there is no such file or data set, or it is damaged, or holds no numbers.
     ShapeError
-        If it has not two or three axes, or `sections` are asked of a single image.
+        If it has not two or three axes beside the channels, or `sections` are asked of a single image.
     ArgumentError
-        If the location has an unknown extension, or `sections` lie outside.
+        If the location has an unknown extension, `sections` lie outside, or `channel_axis` is no axis of
+        channels.
     """
-    with _opened(location, grey=grey) as volume:
+    with _opened(location, channel_axis, grey=grey) as volume:
         return volume.read(sections)
 
 
 def read_in_parts(
-    location: str | Path, *, sections: Sections | None = None, most: int = _BYTES_AT_ONCE
+    location: str | Path,
+    *,
+    sections: Sections | None = None,
+    channel_axis: int | None = None,
+    most: int = _BYTES_AT_ONCE,
 ) -> Iterator[Volume]:
     """Read a volume as `read_volume` does, in parts of some sections each, and each stored voxel once.
 
     Parameters
     ----------
-    location, sections
+    location, sections, channel_axis
         As for `read_volume`.
     most : int, bytes
         Of one part, unless sections that are stored together are more: a chunk, or a compressed NIfTI.
@@ -149,7 +128,7 @@ def read_in_parts(
     Volume
         The parts in order; a single image (y, x) is one.
     """
-    with _opened(location) as volume:
+    with _opened(location, channel_axis) as volume:
         for part in _parts(volume, sections, most):
             yield volume.read(part)
 
@@ -246,6 +225,11 @@ class _Open:
     info: VolumeInfo
     opened: Opened
 
+    @property
+    def voxel_bytes(self) -> int:
+        """Size of one voxel with all its channels."""
+        return self.info.dtype.itemsize * (self.info.channels or 1)
+
     def read(self, sections: Sections | None) -> Volume:
         """Read the voxels, or some sections of them."""
         info = self.info if sections is None else _cut(self.info, sections)
@@ -253,23 +237,31 @@ class _Open:
             try:
                 array = self.opened.read(sections)
             except MemoryError as error:
-                need = info.dtype.itemsize * math.prod(info.shape) / 2**30
+                need = self.voxel_bytes * math.prod(info.shape) / 2**30
                 raise MemoryError(f"{info.shape} {info.dtype}, {need:.3g} GiB") from error
-            if self.opened.header.channels > 1:
+            if info.channels is not None:
+                array = _channels_first(self.place, array, self.opened.header)
+            elif self.opened.header.channel_axis is not None:
                 array = _grey(self.place, array)
             array = np.ascontiguousarray(array, dtype=info.dtype)
-        if array.shape != info.shape:
-            raise VolumeError(f"`{self.place}` must hold the shape it states {info.shape}, got {array.shape}")
-        return Volume(array, info.voxel_size, info.offset)
+        shape = info.shape if info.channels is None else (info.channels, *info.shape)
+        if array.shape != shape:
+            raise VolumeError(f"`{self.place}` must hold the shape it states {shape}, got {array.shape}")
+        return Volume(array, info.voxel_size, info.offset, has_channels=info.channels is not None)
 
 
 @contextmanager
-def _opened(location: str | Path, *, grey: bool = False) -> Iterator[_Open]:
+def _opened(location: str | Path, channel_axis: int | None = None, *, grey: bool = False) -> Iterator[_Open]:
     place = parse_location(location)
+    if channel_axis is not None:
+        if not isinstance(channel_axis, int | np.integer) or isinstance(channel_axis, bool):
+            raise ArgumentError(f"`channel_axis` must be an integer or None, got {channel_axis!r}")
+        if grey:
+            raise ArgumentError("`grey` must be left out beside `channel_axis`, which keeps the colours")
     with ExitStack() as stack:
         with one_sentence(place, "read"):
-            opened = stack.enter_context(format_of(place).opened(place))
-            info = _info(place, opened.header, grey)
+            opened = stack.enter_context(format_of(place).opened(place, channel_axis))
+            info = _info(place, opened.header, grey=grey, with_channels=channel_axis is not None)
         yield _Open(place, info, opened)
 
 
@@ -280,7 +272,7 @@ def _parts(volume: _Open, sections: Sections | None, most: int) -> Iterator[Sect
         yield sections
         return
     first, stop = (0, shape[0]) if sections is None else sections
-    section = volume.info.dtype.itemsize * math.prod(shape[1:])
+    section = volume.voxel_bytes * math.prod(shape[1:])
     step = depth * max(1, most // (section * depth))
     while first < stop:
         end = min((first // step + 1) * step, stop)
@@ -288,30 +280,43 @@ def _parts(volume: _Open, sections: Sections | None, most: int) -> Iterator[Sect
         first = end
 
 
-def _info(place: Location, header: Header, grey: bool) -> VolumeInfo:
+def _info(place: Location, header: Header, *, grey: bool, with_channels: bool) -> VolumeInfo:
     """Check a header."""
     shape, dtype = header.spatial, header.dtype.newbyteorder("=")
     if dtype.kind == "b":
         dtype = np.dtype(np.uint8)
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
         raise VolumeError(f"`{place}` must hold integers or floats up to 64 bit, got dtype {header.dtype}")
-    if header.channels > 1 and not grey:
+    if header.channel_axis is not None and not (grey or with_channels):
         raise VolumeError(
-            f"`{place}` must be grey, got {header.channels} colour channels; convert it, or read it "
-            "with grey=True"
+            f"`{place}` must be grey, got {header.shape[header.channel_axis]} colour channels; convert it, "
+            "read its colours with channel_axis=-1 (raw of a run: `data.channel_axis: -1`), or read it with "
+            "grey=True"
         )
     if len(shape) not in (2, 3):
-        raise ShapeError(f"`{place}` must have axes (z, y, x) or (y, x), got shape {shape}")
-    if 0 in shape:
-        raise ShapeError(f"`{place}` must not be empty, got shape {shape}")
+        if with_channels:
+            raise ShapeError(
+                f"`{place}` must have axes (z, y, x) or (y, x) beside that of the channels, "
+                f"got shape {header.shape}"
+            )
+        advice = "; channels are read where `channel_axis` names their axis" if len(shape) == 4 else ""
+        raise ShapeError(f"`{place}` must have axes (z, y, x) or (y, x), got shape {shape}{advice}")
+    if 0 in header.shape:
+        raise ShapeError(f"`{place}` must not be empty, got shape {header.shape}")
     try:
         size, start = (
-            checked_voxel_size(header.voxel_size or None, len(shape)),
-            checked_offset(header.offset or None, len(shape)),
+            checked_voxel_size(_of_space(header, header.voxel_size) or None, len(shape)),
+            checked_offset(_of_space(header, header.offset) or None, len(shape)),
         )
     except ArgumentError as error:
         raise VolumeError(f"`{place}` states a wrong voxel size or offset: {error}") from error
-    return VolumeInfo(shape, dtype, size, start, location=str(place))
+    channels = header.channels if with_channels else None
+    return VolumeInfo(shape, dtype, size, start, location=str(place), channels=channels)
+
+
+def _of_space(header: Header, values: tuple[float, ...]) -> tuple[float, ...]:
+    """Return what is stated along the axes of space; some files state a number for the channels as well."""
+    return without_axis(values, header.channel_axis) if len(values) == len(header.shape) else values
 
 
 def _cut(info: VolumeInfo, sections: Sections) -> VolumeInfo:
@@ -338,12 +343,27 @@ def _grey(place: Location, array: AnyArray) -> AnyArray:
         raise VolumeError(
             f"`{place}` must be 8 or 16 bit RGB to become grey, got {array.shape} {array.dtype}"
         )
-    if channels in (2, 4) and (array[..., -1] != np.iinfo(array.dtype).max).any():
-        raise VolumeError(f"`{place}` must be opaque to become grey, got transparent pixels")
+    if channels in (2, 4):
+        _require_opaque(place, array[..., -1], "become grey")
     if channels == 2:
         return array[..., 0]
     red, green, blue = (array[..., channel].astype(np.uint32) for channel in range(3))
     return ((299 * red + 587 * green + 114 * blue + 500) // 1000).astype(array.dtype)
+
+
+def _channels_first(place: Location, array: AnyArray, header: Header) -> AnyArray:
+    """Return (channels, z, y, x), or (channels, y, x), without opacity, which holds nothing if complete."""
+    assert header.channel_axis is not None
+    array = np.moveaxis(array, header.channel_axis, 0)
+    if header.has_opacity:
+        _require_opaque(place, array[-1], "be read by channels")
+    return array[: header.channels]
+
+
+def _require_opaque(place: Location, opacity: AnyArray, purpose: str) -> None:
+    full = np.iinfo(opacity.dtype).max if opacity.dtype.kind in "iu" else 1
+    if (opacity != full).any():
+        raise VolumeError(f"`{place}` must be opaque to {purpose}, got transparent pixels")
 
 
 def _labels_are_floats(location: str, dtype: np.dtype[Any]) -> DtypeError:
@@ -351,32 +371,3 @@ def _labels_are_floats(location: str, dtype: np.dtype[Any]) -> DtypeError:
         f"`{location}` must hold integer ids (0 = background), got dtype {dtype}; convert the file "
         "on purpose: read_labels(..., from_float=True) checks that nothing is lost, then write_volume"
     )
-
-
-def checked_voxel_size(values: Sequence[float] | None, ndim: int) -> tuple[float, ...]:
-    """Return one positive size per axis; None stands for 1 on each."""
-    sizes = _one_number_per_axis(values, ndim, "voxel_size", default=1.0)
-    if not all(size > 0 for size in sizes):
-        raise ArgumentError(f"`voxel_size` must be positive, got {sizes}")
-    return sizes
-
-
-def checked_offset(values: Sequence[float] | None, ndim: int) -> tuple[float, ...]:
-    """Return one offset per axis; None stands for 0 on each."""
-    return _one_number_per_axis(values, ndim, "offset", default=0.0)
-
-
-def _one_number_per_axis(
-    values: Sequence[float] | None, ndim: int, name: str, *, default: float
-) -> tuple[float, ...]:
-    if values is None:
-        return (default,) * ndim
-    try:
-        numbers = tuple(float(value) for value in values)
-    except (TypeError, ValueError) as error:
-        raise ArgumentError(f"`{name}` must hold one number per axis ({ndim}), got {values!r}") from error
-    if len(numbers) != ndim:
-        raise ShapeError(f"`{name}` must hold one number per axis ({ndim}), got {numbers}")
-    if not np.isfinite(numbers).all():
-        raise ArgumentError(f"`{name}` must be finite, got {numbers}")
-    return numbers

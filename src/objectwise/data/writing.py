@@ -14,7 +14,7 @@ from objectwise.atomic import one_writer
 from objectwise.checks import check_unmasked
 from objectwise.data.formats import format_of
 from objectwise.data.formats.common import Format, Header, Location, one_sentence, parse_location
-from objectwise.data.volumes import checked_offset, checked_voxel_size
+from objectwise.data.volume import checked_offset, checked_voxel_size
 from objectwise.errors import DtypeError, ShapeError, VolumeError
 
 AnyArray = NDArray[Any]

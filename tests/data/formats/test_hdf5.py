@@ -95,7 +95,7 @@ def test_only_the_sections_asked_for_are_read(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(h5py.Dataset, "__getitem__", noted)
     read_volume(tmp_path / "a.h5:raw", sections=(1, 3))
-    assert asked == [slice(1, 3)]
+    assert asked == [(slice(1, 3),)]
 
 
 @pytest.mark.parametrize(

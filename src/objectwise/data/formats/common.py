@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from objectwise.errors import ArgumentError, ObjectwiseError, VolumeError, Volum
 AnyArray = NDArray[Any]
 Floats = tuple[float, ...]
 Sections = tuple[int, int]
+T = TypeVar("T")
 
 CONTAINERS = {".h5": "HDF5", ".hdf5": "HDF5", ".hdf": "HDF5", ".zarr": "Zarr"}
 FILES = {".tif": "TIFF", ".tiff": "TIFF", ".png": "PNG", ".nii": "NIfTI", ".nii.gz": "NIfTI"}
@@ -52,19 +53,45 @@ class Location:
 
 @dataclass(frozen=True)
 class Header:
-    """What a format knows without the voxels; `shape` ends in the colours where `channels` is not 1."""
+    """What a format knows without the voxels.
+
+    Parameters
+    ----------
+    shape : of the array as it is read, with the channels where there are any
+    dtype : numpy.dtype
+    voxel_size, offset : one float per axis but the channels'; empty where nothing is stated
+    depth : int
+        Sections that are stored, and so read, together; 0 for all.
+    channel_axis : int, optional
+        Position of the channels in `shape`; also where nobody asked for it, if the file says colours.
+    has_opacity : bool
+        Whether the last channel says how opaque the others are.
+    """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
-    voxel_size: Floats = ()  # nothing stated
+    voxel_size: Floats = ()
     offset: Floats = ()
-    channels: int = 1
-    depth: int = 1  # sections that are stored, and so read, together; 0 for all
+    depth: int = 1
+    channel_axis: int | None = None
+    has_opacity: bool = False
 
     @property
     def spatial(self) -> tuple[int, ...]:
-        """The shape without the colours."""
-        return self.shape if self.channels == 1 else self.shape[:-1]
+        """The shape without the channels."""
+        return without_axis(self.shape, self.channel_axis)
+
+    @property
+    def channels(self) -> int | None:
+        """Number of channels, without opacity; None where there is no axis of channels."""
+        return None if self.channel_axis is None else self.shape[self.channel_axis] - self.has_opacity
+
+    def cut(self, sections: Sections | None) -> tuple[slice, ...]:
+        """Return the index of some sections; of all voxels for None."""
+        if sections is None:
+            return ()
+        before = 1 if self.channel_axis == 0 else 0
+        return (*(slice(None),) * before, slice(*sections))
 
 
 @dataclass(frozen=True)
@@ -84,8 +111,8 @@ class Opened:
 class Format(Protocol):
     """What each module here offers. A library's own errors may pass: the door words them."""
 
-    def opened(self, location: Location) -> AbstractContextManager[Opened]:
-        """Open the volume and read its header."""
+    def opened(self, location: Location, channel_axis: int | None) -> AbstractContextManager[Opened]:
+        """Open the volume and read its header; `channel_axis` is that of the array as it is read."""
 
     def files(self, location: Location) -> Sequence[Path]:
         """Return the files and folders whose size or time tells that the volume was changed."""
@@ -200,6 +227,24 @@ def captured_log(name: str) -> Iterator[list[str]]:
         yield messages
     finally:
         logger.propagate, logger.handlers = propagate, others
+
+
+def axis_of_channels(location: Location, shape: Sequence[int], channel_axis: int | None) -> int | None:
+    """Return an axis that channels were said to lie along, counted from the front."""
+    if channel_axis is None:
+        return None
+    ndim = len(shape)
+    if not -ndim <= channel_axis < ndim:
+        raise ArgumentError(
+            f"`channel_axis` must be an axis of `{location}`, which has {ndim} (shape {tuple(shape)}), "
+            f"got {channel_axis}"
+        )
+    return channel_axis % ndim
+
+
+def without_axis(values: tuple[T, ...], axis: int | None) -> tuple[T, ...]:
+    """Return what belongs to the other axes."""
+    return values if axis is None else (*values[:axis], *values[axis + 1 :])
 
 
 def require_file(location: Location) -> None:

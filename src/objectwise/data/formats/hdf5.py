@@ -17,28 +17,33 @@ from objectwise.data.formats.common import (
     Location,
     Opened,
     attribute_floats,
+    axis_of_channels,
     chunk_shape,
     listed,
     require_file,
+    without_axis,
 )
 from objectwise.data.formats.hdf5_file import opened_file, write_dataset
 from objectwise.errors import VolumeError
 
 
 @contextmanager
-def opened(location: Location) -> Iterator[Opened]:
+def opened(location: Location, channel_axis: int | None) -> Iterator[Opened]:
     """Open one data set, with shape, dtype and the two attributes."""
     with dataset_of(location) as dataset:
         if dataset.shape is None:
             raise VolumeError(f"`{location}` must hold voxels, got an empty data set")
+        shape = tuple(int(size) for size in dataset.shape)
+        axis = axis_of_channels(location, shape, channel_axis)
         header = Header(
-            tuple(int(size) for size in dataset.shape),
+            shape,
             dataset.dtype,
             attribute_floats(location, "resolution", dataset.attrs.get("resolution")),
             attribute_floats(location, "offset", dataset.attrs.get("offset")),
-            depth=dataset.chunks[0] if dataset.chunks else 1,
+            depth=(*without_axis(dataset.chunks or (), axis), 1)[0],
+            channel_axis=axis,
         )
-        yield Opened(header, lambda cut: np.asarray(dataset[...] if cut is None else dataset[slice(*cut)]))
+        yield Opened(header, lambda sections: np.asarray(dataset[header.cut(sections) or ...]))
 
 
 def files(location: Location) -> list[Path]:

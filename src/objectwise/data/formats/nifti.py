@@ -25,7 +25,7 @@ from objectwise.data.formats.common import (
     require_file,
     shortest,
 )
-from objectwise.errors import DtypeError, ShapeError, VolumeError
+from objectwise.errors import ArgumentError, DtypeError, ShapeError, VolumeError
 
 _NIFTI1_LONGEST_AXIS = 32767
 _MILLIMETRES = {1: 1e3, 2: 1.0, 3: 1e-3}
@@ -33,10 +33,10 @@ _MILLIMETRES = {1: 1e3, 2: 1.0, 3: 1e-3}
 
 
 @contextmanager
-def opened(location: Location) -> Iterator[Opened]:
+def opened(location: Location, channel_axis: int | None) -> Iterator[Opened]:
     """Open the file and read its header."""
     image = _opened(location)
-    header = _header(location, image)
+    header = _header(location, image, channel_axis)
     yield Opened(header, partial(_read, location, image, header))
 
 
@@ -74,8 +74,11 @@ def write(location: Location, array: AnyArray, header: Header) -> None:
 def _read(location: Location, image: Any, header: Header, sections: Sections | None) -> AnyArray:
     """Read the voxels, or those of some sections; a compressed file is decompressed either way."""
     cut = slice(*sections) if sections is not None else slice(None)
-    trailing = (0,) * (len(image.shape) - len(header.shape))
-    inner = (slice(None),) * (len(header.shape) - 1)
+    inner = (slice(None),) * (len(header.spatial) - 1)
+    if header.channel_axis is None:
+        trailing: tuple[Any, ...] = (0,) * (len(image.shape) - len(header.shape))
+    else:
+        trailing = (*(0,) * (len(image.shape) - len(header.shape)), slice(None))
     with _uncompressed(location) as stream:
         stored = image.dataobj
         rule = (stored.shape, stored.dtype, stored.offset, stored.slope, stored.inter)
@@ -104,12 +107,17 @@ def _opened(location: Location) -> Any:
     return image
 
 
-def _header(location: Location, image: Any) -> Header:
+def _header(location: Location, image: Any, channel_axis: int | None) -> Header:
     shape = tuple(int(size) for size in image.shape)
+    channels = () if channel_axis is None else _channels(location, shape, channel_axis)
+    shape = shape[: len(shape) - len(channels)]
     while len(shape) > 3 and shape[-1] == 1:  # one time point, one component
         shape = shape[:-1]
     if len(shape) not in (2, 3):
-        raise ShapeError(f"`{location}` must be an image (x, y) or a volume (x, y, z), got shape {shape}")
+        advice = "" if channels else "; a fourth axis of channels is read where `channel_axis` is 0"
+        raise ShapeError(
+            f"`{location}` must be an image (x, y) or a volume (x, y, z), got shape {shape}{advice}"
+        )
     stored, slope, intercept = image.get_data_dtype(), image.dataobj.slope, image.dataobj.inter
     # A scaled image holds slope * value + intercept, which nibabel computes in float64.
     dtype = stored if (slope, intercept) == (1, 0) else np.dtype(np.float64)
@@ -117,7 +125,28 @@ def _header(location: Location, image: Any) -> Header:
     scale = _MILLIMETRES.get(int(image.header["xyzt_units"]) & 7, 1.0)
     zooms = [shortest(zoom * scale) for zoom in image.header.get_zooms()[: len(shape)]]
     depth = 0 if _is_compressed(location) else 1
-    return Header(shape[::-1], dtype, tuple(zooms[::-1]), _offset(image, zooms), depth=depth)
+    return Header(
+        (*channels, *shape[::-1]),
+        dtype,
+        tuple(zooms[::-1]),
+        _offset(image, zooms),
+        depth=depth,
+        channel_axis=0 if channels else None,
+    )
+
+
+def _channels(location: Location, shape: tuple[int, ...], channel_axis: int) -> tuple[int, ...]:
+    """Return the length of the axis behind x, y, z (or x, y, z and one time point): the first in memory."""
+    if len(shape) not in (4, 5):
+        raise ShapeError(
+            f"`{location}` must have axes (x, y, z, channels) to have channels, got shape {shape}"
+        )
+    if channel_axis != 0:
+        raise ArgumentError(
+            f"`channel_axis` must be 0 for `{location}`: the axes of a NIfTI, (x, y, z, channels), are "
+            f"turned to (channels, z, y, x), got {channel_axis}"
+        )
+    return shape[-1:]
 
 
 def _offset(image: Any, zooms: list[float]) -> Floats:

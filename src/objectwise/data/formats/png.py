@@ -13,20 +13,31 @@ import imagecodecs
 import numpy as np
 
 from objectwise.atomic import replaced_file
-from objectwise.data.formats.common import AnyArray, Header, Location, Opened, is_default, require_file
-from objectwise.errors import DtypeError, VolumeError
+from objectwise.data.formats.common import (
+    AnyArray,
+    Header,
+    Location,
+    Opened,
+    axis_of_channels,
+    is_default,
+    require_file,
+)
+from objectwise.errors import ArgumentError, DtypeError, VolumeError
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGBA = 0, 2, 3, 4, 6
 _CHANNELS = {_GREY: 1, _RGB: 3, _PALETTE: 3, _GREY_ALPHA: 2, _RGBA: 4}
+_WITH_OPACITY = (_GREY_ALPHA, _RGBA)
 
 
 @contextmanager
-def opened(location: Location) -> Iterator[Opened]:
+def opened(location: Location, channel_axis: int | None) -> Iterator[Opened]:
     """Read size and dtype from the first bytes; there are no sections in one image."""
     require_file(location)
     name = str(location)
-    yield Opened(header_of(location.path, name), lambda _: decode(location.path, name))
+    header = header_of(location.path, name)
+    require_colours(location, header, channel_axis)
+    yield Opened(header, lambda _: decode(location.path, name))
 
 
 def files(location: Location) -> list[Path]:
@@ -73,6 +84,19 @@ def check_image(location: Location, array: AnyArray, header: Header) -> None:
         )
 
 
+def require_colours(location: Location, header: Header, channel_axis: int | None) -> None:
+    """Require that an axis of channels, if one is asked for, is that of the colours."""
+    if channel_axis is None:
+        return
+    if header.channel_axis is None:
+        raise VolumeError(f"`{location}` must hold colours to have channels, got a grey PNG")
+    if axis_of_channels(location, header.shape, channel_axis) != header.channel_axis:
+        raise ArgumentError(
+            f"`channel_axis` must be -1 for colours of a PNG, the last axis, got {channel_axis} "
+            f"for `{location}`"
+        )
+
+
 def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
     """Sort section2 before section10; the name itself settles ties such as 01 and 1."""
     pieces = re.split(r"([0-9]+)", name.lower())
@@ -108,7 +132,8 @@ def _header(path: Path, name: str) -> tuple[Header, int]:
     width, height, bits, colour = struct.unpack(">IIBB", start[16:26])
     if colour not in _CHANNELS or bits not in (1, 2, 4, 8, 16):
         raise VolumeError(f"`{name}` must be a PNG, got a damaged header")
-    channels = _CHANNELS[colour]
     dtype: np.dtype[Any] = np.dtype(np.uint16 if bits == 16 else np.uint8)
-    shape = (height, width) if channels == 1 else (height, width, channels)
-    return Header(shape, dtype, channels=channels), bits if colour == _GREY else 8
+    if colour == _GREY:
+        return Header((height, width), dtype), bits
+    shape = (height, width, _CHANNELS[colour])
+    return Header(shape, dtype, channel_axis=2, has_opacity=colour in _WITH_OPACITY), 8

@@ -16,7 +16,7 @@ from objectwise.errors import VolumeError
 
 
 @contextmanager
-def opened(location: Location) -> Iterator[Opened]:
+def opened(location: Location, channel_axis: int | None) -> Iterator[Opened]:
     """Read the header of each file; all must agree."""
     paths = _sections(location)
     first, *others = (png.header_of(path, str(path)) for path in paths)
@@ -26,8 +26,11 @@ def opened(location: Location) -> Iterator[Opened]:
                 f"`{location}` must hold PNGs of one size and dtype, got {first.shape} {first.dtype} in "
                 f"{paths[0].name} and {other.shape} {other.dtype} in {path.name}"
             )
+    colours = None if first.channel_axis is None else 3
+    header = replace(first, shape=(len(paths), *first.shape), channel_axis=colours)
+    png.require_colours(location, header, channel_axis)
     yield Opened(
-        replace(first, shape=(len(paths), *first.shape)),
+        header,
         lambda cut: np.stack([png.decode(path, str(path)) for path in paths[slice(*(cut or (None, None)))]]),
     )
 

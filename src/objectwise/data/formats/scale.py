@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from objectwise.data.formats.common import Floats, Location
-from objectwise.errors import ObjectwiseWarning, VolumeError
+from objectwise.errors import ArgumentError, ObjectwiseWarning, VolumeError
 
 _NANOMETRES = {
     "pm": 1e-3, "picometer": 1e-3, "picometre": 1e-3,
@@ -68,29 +68,32 @@ class Multiscale:
 
 
 def ome_zarr_scale(
-    location: Location, attributes: Mapping[str, Any], path: str, shape: Sequence[int]
+    location: Location,
+    attributes: Mapping[str, Any],
+    path: str,
+    shape: Sequence[int],
+    channel_axis: int | None = None,
 ) -> Multiscale | None:
     """Return what a group states of its array at `path`; None if it is no multiscale image with it."""
     for image in attributes.get("ome", attributes).get("multiscales", ()):
         for level in image.get("datasets", ()):
             if level["path"] == path:
-                return _multiscale(location, image, level, shape)
+                return _multiscale(location, image, level, shape, channel_axis)
     return None
 
 
 def _multiscale(
-    location: Location, image: Mapping[str, Any], level: Mapping[str, Any], shape: Sequence[int]
+    location: Location,
+    image: Mapping[str, Any],
+    level: Mapping[str, Any],
+    shape: Sequence[int],
+    channel_axis: int | None,
 ) -> Multiscale:
     # Before version 0.4 an axis is its name, and before 0.3 they are always these.
     axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in image.get("axes", "tczyx")]
     names = "".join(str(axis["name"]).lower() for axis in axes)
-    spatial = names.lstrip("tc")
-    leading = len(names) - len(spatial)
-    if len(axes) != len(shape) or spatial not in ("yx", "zyx") or any(size != 1 for size in shape[:leading]):
-        raise VolumeError(
-            f"`{location}` must be one image or one stack of sections, got axes {names} with shape "
-            f"{tuple(shape)}; channels and times are no sections"
-        )
+    kept = _kept_axes(location, names, shape, channel_axis)
+    leading = len(names) - len(kept) - (channel_axis is not None)
     steps = (*level.get("coordinateTransformations", ()), *image.get("coordinateTransformations", ()))
     size, offset = np.ones(len(axes)), np.zeros(len(axes))
     try:
@@ -101,11 +104,11 @@ def _multiscale(
         raise VolumeError(
             f"`{location}` must have one scale and translation per axis, got {steps}"
         ) from error
-    units = sorted({str(axis.get("unit", "")) for axis in axes[leading:]})
+    units = sorted({str(axes[at].get("unit", "")) for at in kept})
     if len(units) > 1:
         stated = ", ".join(map(repr, units))
         raise VolumeError(f"`{location}` must state its voxel size in one unit, got {stated}")
-    size, offset = size[leading:], offset[leading:]
+    size, offset = size[kept], offset[kept]
     if units == [""]:
         return Multiscale(leading, tuple(size.tolist()), tuple(offset.tolist()))
     return Multiscale(
@@ -113,6 +116,30 @@ def _multiscale(
         in_nanometres(location, size.tolist(), units[0]),
         in_nanometres(location, offset.tolist(), units[0]),
     )
+
+
+def _kept_axes(location: Location, names: str, shape: Sequence[int], channel_axis: int | None) -> list[int]:
+    """Return where z, y and x stand among the axes; those of length 1 go before them, and channels."""
+    if channel_axis is not None and "c" in names and names[channel_axis : channel_axis + 1] != "c":
+        raise ArgumentError(
+            f"`channel_axis` must be {names.index('c')} for `{location}` of axes {names} and shape "
+            f"{tuple(shape)}, got {channel_axis}"
+        )
+    others = [at for at in range(len(names)) if at != channel_axis]
+    n_leading = next((number for number, at in enumerate(others) if names[at] not in "tc"), len(others))
+    kept, dropped = others[n_leading:], others[:n_leading]
+    if (
+        len(names) != len(shape)
+        or "".join(names[at] for at in kept) not in ("yx", "zyx")
+        or any(shape[at] != 1 for at in dropped)
+        or (channel_axis is not None and any(at > channel_axis for at in dropped))
+    ):
+        raise VolumeError(
+            f"`{location}` must be one image or one stack of sections, got axes {names} with shape "
+            f"{tuple(shape)}; channels and times are no sections, and channels are read where their axis "
+            "is given"
+        )
+    return kept
 
 
 def _warn_of_no_scale(location: Location, reason: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -21,21 +23,23 @@ from objectwise.data.formats.common import (
     Opened,
     Sections,
     attribute_floats,
+    axis_of_channels,
     captured_log,
     require_file,
+    without_axis,
 )
 from objectwise.data.formats.scale import in_nanometres, ome_xml_scale
-from objectwise.errors import VolumeError
+from objectwise.errors import ArgumentError, VolumeError
 
 _SECTION_AXES = "ZIQT"
 """Axes that stacks of sections come with; ImageJ calls sections time where nobody told it otherwise."""
 
 
 @contextmanager
-def opened(location: Location) -> Iterator[Opened]:
+def opened(location: Location, channel_axis: int | None) -> Iterator[Opened]:
     """Open the file, with tags and descriptions."""
     with _opened(location) as file:
-        header = _header(location, file)
+        header = _header(location, file, channel_axis)
         yield Opened(header, partial(_read, location, file, header))
 
 
@@ -80,15 +84,24 @@ def write(location: Location, array: AnyArray, header: Header) -> None:
 def _read(location: Location, file: Any, header: Header, sections: Sections | None) -> AnyArray:
     """Decode the pages of these sections only, or of all."""
     series = file.series[0]
+    index = header.cut(sections)
     if sections is not None and _is_plain(series):
         # ImageJ writes long stacks as one page and the rest of the voxels behind it.
         dtype = header.dtype.newbyteorder(file.byteorder)
         mapped = np.memmap(location.path, dtype, "r", series.dataoffset, header.shape)
-        return np.array(mapped[slice(*sections)])
+        return np.array(mapped[index])
     if sections is not None and header.depth == 1:
-        return np.stack([series.pages[z].asarray().reshape(header.shape[1:]) for z in range(*sections)])
-    voxels = np.asarray(series.asarray()).reshape(header.shape)
-    return voxels if sections is None else voxels[slice(*sections)]
+        in_pages = _paged_axes(series, header.shape)
+        numbers = np.arange(len(series.pages)).reshape(header.shape[:in_pages])[index]
+        pages = [series.pages[number].asarray() for number in numbers.ravel().tolist()]
+        return np.stack(pages).reshape(*numbers.shape, *header.shape[in_pages:])
+    return np.asarray(series.asarray()).reshape(header.shape)[index]
+
+
+def _paged_axes(series: Any, shape: tuple[int, ...]) -> int:
+    """Return how many axes go from page to page; 0 if pages are not the inner axes."""
+    counts = itertools.accumulate(shape, operator.mul)
+    return next((number for number, count in enumerate(counts, 1) if count == len(series.pages)), 0)
 
 
 def _is_plain(series: Any) -> bool:
@@ -111,7 +124,7 @@ def _opened(location: Location) -> Iterator[Any]:
         yield file
 
 
-def _header(location: Location, file: Any) -> Header:
+def _header(location: Location, file: Any, channel_axis: int | None) -> Header:
     if len(file.series) != 1:
         raise VolumeError(
             f"`{location}` must hold pages of one size and dtype, got {len(file.series)} different images"
@@ -123,23 +136,64 @@ def _header(location: Location, file: Any) -> Header:
     if file.shaped_metadata is None:  # elsewhere, an axis of length 1 says nothing
         kept = [axis for axis in range(len(axes)) if shape[axis] != 1 or axes[axis] in "YXS"]
         axes, shape = "".join(axes[axis] for axis in kept), tuple(shape[axis] for axis in kept)
-    channels = shape[-1] if axes.endswith("S") else 1
-    planes = axes.removesuffix("S")
-    if not (planes == "YX" or (len(planes) == 3 and planes[0] in _SECTION_AXES and planes[1:] == "YX")):
+    axis = _channel_axis(location, axes, shape, channel_axis)
+    planes = "".join(without_axis(tuple(axes), axis))
+    if channel_axis is None and not _are_sections(planes):
         raise VolumeError(
             f"`{location}` must be one image or one stack of sections, got axes {axes} with shape {shape}; "
-            "channels and times are no sections"
+            "channels and times are no sections, and channels are read where their axis is given"
         )
-    sections = shape[0] if len(planes) == 3 else 1
-    stated = (file.imagej_metadata or {}).get("images", sections)
-    if stated > sections:  # those behind the only page are not there, which tifffile takes for one image
+    images = math.prod(size for name, size in zip(axes, shape, strict=True) if name not in "YXS")
+    stated = (file.imagej_metadata or {}).get("images", images)
+    if stated > images:  # those behind the only page are not there, which tifffile takes for one image
         raise VolumeError(
-            f"`{location}` must be a whole TIFF, got {sections} of {stated} images; "
+            f"`{location}` must be a whole TIFF, got {images} of {stated} images; "
             "the file is damaged or truncated"
         )
     voxel_size, offset = _metadata(location, file, len(planes))
-    alone = _is_plain(series) or len(series.pages) == shape[0]
-    return Header(shape, np.dtype(series.dtype), voxel_size, offset, channels, depth=1 if alone else 0)
+    alone = _is_plain(series) or _paged_axes(series, shape) > (1 if axis == 0 else 0)
+    return Header(
+        shape,
+        np.dtype(series.dtype),
+        voxel_size,
+        offset,
+        depth=1 if alone else 0,
+        channel_axis=axis,
+        has_opacity=axis is not None and axes[axis] == "S" and _has_opacity(file),
+    )
+
+
+def _are_sections(planes: str) -> bool:
+    """Say whether axes are those of one image or of one stack."""
+    return planes == "YX" or (len(planes) == 3 and planes[0] in _SECTION_AXES and planes[1:] == "YX")
+
+
+def _channel_axis(
+    location: Location, axes: str, shape: tuple[int, ...], channel_axis: int | None
+) -> int | None:
+    """Return the axis of the channels: of colours always, of others where it is given."""
+    if channel_axis is None:
+        return len(axes) - 1 if axes.endswith("S") else None
+    axis = axis_of_channels(location, shape, channel_axis)
+    assert axis is not None
+    named = [at for at, name in enumerate(axes) if name in "SC"]
+    if named and axis not in named:
+        raise ArgumentError(
+            f"`channel_axis` must be {named[0]} for `{location}` of axes {axes} and shape {shape}, "
+            f"got {channel_axis}"
+        )
+    if not _are_sections("".join(without_axis(tuple(axes), axis))) and named:
+        raise VolumeError(
+            f"`{location}` must be one image or one stack of sections beside its channels, "
+            f"got axes {axes} with shape {shape}"
+        )
+    return axis
+
+
+def _has_opacity(file: Any) -> bool:
+    """Say whether the last sample of a pixel is opacity, associated (1) or not (2), by its tag."""
+    extra = file.pages[0].extrasamples
+    return len(extra) == 1 and int(extra[0]) in (1, 2)
 
 
 def _metadata(location: Location, file: Any, ndim: int) -> tuple[Floats, Floats]:

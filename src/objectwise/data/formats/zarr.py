@@ -27,8 +27,10 @@ from objectwise.data.formats.common import (
     Opened,
     Sections,
     attribute_floats,
+    axis_of_channels,
     chunk_shape,
     listed,
+    without_axis,
 )
 from objectwise.data.formats.scale import Multiscale, ome_zarr_scale
 from objectwise.errors import ObjectwiseWarning, VolumeError
@@ -37,22 +39,26 @@ _METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup")
 
 
 @contextmanager
-def opened(location: Location) -> Iterator[Opened]:
+def opened(location: Location, channel_axis: int | None) -> Iterator[Opened]:
     """Open one array, with its metadata."""
     array = _array(location)
-    image = _multiscale(location, array)
+    in_file = axis_of_channels(location, array.shape, channel_axis)
+    image = _multiscale(location, array, in_file)
+    axis = None if in_file is None else in_file - image.leading
     header = Header(
         tuple(array.shape[image.leading :]),
         np.dtype(array.dtype),
         attribute_floats(location, "resolution", array.attrs.get("resolution")) or image.voxel_size,
         attribute_floats(location, "offset", array.attrs.get("offset")) or image.offset,
-        depth=(*(array.shards or array.chunks)[image.leading :], 1)[0],
+        depth=(*without_axis((array.shards or array.chunks)[image.leading :], axis), 1)[0],
+        channel_axis=axis,
     )
     first: Any = (0,) * image.leading
 
     def read(sections: Sections | None) -> AnyArray:
-        _check_chunks(location, array, image.leading, sections)
-        return np.asarray(array[(*first, ...) if sections is None else (*first, slice(*sections))])
+        index = (*first, *header.cut(sections))
+        _check_chunks(location, array, len(index) - 1, sections)
+        return np.asarray(array[(*index, ...)])
 
     yield Opened(header, read)
 
@@ -90,12 +96,12 @@ def _blosc_size(chunk: Path) -> int:
         return int.from_bytes(file.read(16)[12:], "little") or 16
 
 
-def _multiscale(location: Location, array: zarr.Array[Any]) -> Multiscale:
+def _multiscale(location: Location, array: zarr.Array[Any], channel_axis: int | None) -> Multiscale:
     """Return what the nearest group above that is an OME image states of an array."""
     folders = _folders(location)
     for depth in reversed(range(len(folders) - 1)):
         path = folders[-1].relative_to(folders[depth]).as_posix()
-        image = ome_zarr_scale(location, _attributes(folders[depth]), path, array.shape)
+        image = ome_zarr_scale(location, _attributes(folders[depth]), path, array.shape, channel_axis)
         if image is not None:
             return image
     return Multiscale(0, (), ())
