@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 
 from objectwise.data import (
+    ChannelNormalisation,
     LabelledVolume,
     Normalisation,
     PatchSampler,
     fit_normalisation,
+    normalisation_from_plain,
     normalise_raw,
     raw_range,
 )
-from objectwise.errors import ArgumentError, DtypeError
+from objectwise.errors import ArgumentError, DtypeError, ShapeError
 
 
 def test_bytes_keep_their_whole_range():
@@ -191,3 +193,70 @@ def test_patches_of_each_volume_go_by_its_own_intensities():
     sampler = PatchSampler(images, (8, 8), seed=0, normalisation=shared)
     seen = {sampler.position(index).volume: sampler[index].raw for index in range(20)}
     np.testing.assert_allclose(seen[0], seen[1], atol=1e-5)
+
+
+def stains(seed=0):
+    """Two channels of far apart intensities."""
+    return np.stack([stack(seed), 10_000 + 10 * stack(seed + 1)])
+
+
+@pytest.mark.parametrize("method", ["auto", "percentiles", "zscore", "range"])
+def test_each_channel_is_normalised_as_if_it_were_alone(method):
+    options = {"method": method} | ({"limits": (0, 5000)} if method == "range" else {})
+    volumes = [stains(), stains(seed=5)[:, :3]]
+    fitted = fit_normalisation(volumes, **options)
+    alone = [fit_normalisation([volume[index] for volume in volumes], **options) for index in range(2)]
+    assert fitted == ChannelNormalisation(tuple(alone))
+    expected = np.stack([one(channel) for one, channel in zip(alone, volumes[1], strict=True)])
+    np.testing.assert_array_equal(fitted(volumes[1]), expected)
+    np.testing.assert_array_equal(fitted.finished(fitted.unit(volumes[1])), expected)
+    assert normalisation_from_plain(fitted.as_plain()) == fitted
+
+
+def test_one_channel_has_the_record_that_it_always_had():
+    alone = fit_normalisation([stack()])
+    assert isinstance(alone, Normalisation)
+    assert fit_normalisation([stack()[None]]) == alone
+    assert normalisation_from_plain(alone.as_plain()) == alone
+
+
+def test_channel_far_from_the_training_is_named():
+    fitted = fit_normalisation([stains()])
+    assert fitted.distance(stains(seed=2)) is None
+    assert fitted.distance(stains(seed=2)[::-1]).startswith("in channel 0, 100% of its intensities")
+    other = stains(seed=2)
+    other[1] //= 10
+    assert fitted.distance(other).startswith("in channel 1, ")
+
+
+def test_other_numbers_of_channels_are_refused():
+    with pytest.raises(ShapeError, match=r"`volumes` must have one number of channels, got \[1, 2\]"):
+        fit_normalisation([stains(), stack()])
+    with pytest.raises(ShapeError, match=r"`raw` must have 2 channels in front, got shape \(6, 30, 30\)"):
+        fit_normalisation([stains()])(stack())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"channels": []}, "`channels` must hold a normalisation for each channel, got none"),
+        ({"channels": 3}, "`normalisation` must hold channels alone, a list"),
+        ({"channels": [], "low": 3}, "`normalisation` must hold channels alone, a list"),
+        ({"channels": [3]}, "`normalisation` must hold names and values for each channel"),
+        ({"channels": [{"low": 3}]}, "`normalisation` must hold Normalisation"),
+    ],
+)
+def test_channels_of_a_foreign_file_are_refused(content, message):
+    with pytest.raises(ArgumentError, match=message):
+        normalisation_from_plain(content)
+
+
+def test_each_channel_of_each_volume_may_go_by_its_own_intensities():
+    volumes = [stains(), stains(seed=5) // 2]
+    fitted = fit_normalisation(volumes, method="zscore", each=True)
+    assert fitted.distance(volumes[0] * 9) is None
+    own = fitted.of(volumes[1])
+    assert own == ChannelNormalisation(
+        tuple(fit_normalisation([channel], method="zscore") for channel in volumes[1])
+    )
+    assert normalisation_from_plain(json.loads(json.dumps(fitted.as_plain()))) == fitted

@@ -151,6 +151,20 @@ def test_prediction_of_a_voxel_does_not_depend_on_the_sections_read(method):
     assert network.batches[0][2:] == (16, 8)
 
 
+@pytest.mark.parametrize("window", [(16, 8), (4, 16, 8)])
+def test_each_channel_goes_by_its_own_range(window):
+    raw = raw_volume(2, 8, 20, 20).astype(np.uint16)
+    raw[1] = 20_000 + 100 * raw[1]
+    network = recorded(raw)
+    predicted = predict_affinities(network, raw, window_shape=window, batch_size=3, accelerator="cpu")
+    for channel, factor in ((0, 1), (1, 2)):
+        unit = fit_normalisation([raw[channel]])(raw[channel])
+        expected = 1 / (1 + np.exp(-factor * (4 * unit - 2)))
+        np.testing.assert_allclose(predicted[channel], expected, atol=1e-5)
+    with pytest.warns(ObjectwiseWarning, match=r"not learnt from volumes like .*: in channel 0, 100%"):
+        predict_affinities(network, raw[::-1], window_shape=window, accelerator="cpu")
+
+
 def test_what_is_given_goes_before_what_the_network_knows():
     raw = raw_volume(2, 20, 20).astype(np.uint16)
     network = recorded(raw * 7)

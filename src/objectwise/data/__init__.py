@@ -2,7 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
-from objectwise.data.intensity import Normalisation, fit_normalisation, normalise_raw, raw_range
+from objectwise.data.intensity import (
+    ChannelNormalisation,
+    Normalisation,
+    fit_normalisation,
+    normalisation_from_plain,
+    normalise_raw,
+    raw_range,
+)
 from objectwise.data.labelled_volume import LabelledVolume
 from objectwise.data.phantom import Phantom, lesion_phantom, neuropil_phantom
 from objectwise.data.sampling import Patch, PatchSampler, compact_labels
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
     from objectwise.data.map_dataset import MapDataset
 
 __all__ = [
+    "ChannelNormalisation",
     "LabelledVolume",
     "MapDataset",
     "Normalisation",
@@ -37,6 +45,7 @@ __all__ = [
     "fit_normalisation",
     "lesion_phantom",
     "neuropil_phantom",
+    "normalisation_from_plain",
     "normalise_raw",
     "raw_range",
     "read_in_parts",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from objectwise.checks import check_choice, check_finite, check_not_empty, check_number
-from objectwise.errors import ArgumentError, DtypeError
+from objectwise.errors import ArgumentError, DtypeError, ShapeError
 
 METHODS = ("auto", "range", "percentiles", "zscore")
 PERCENTILES = (0.1, 99.9)
@@ -84,7 +85,7 @@ class Normalisation:
         """Return the normalisation of a whole volume: its own, or that of the training."""
         if self.each is None:
             return self
-        return fit_normalisation([raw], method=self.method, percentiles=self.each)
+        return _fit([raw], method=self.method, percentiles=self.each)
 
     def __call__(self, raw: NDArray[Any]) -> NDArray[np.float32]:
         """Return what the network sees of (*spatial) raw intensities."""
@@ -139,6 +140,94 @@ class Normalisation:
         return None
 
 
+@dataclass(frozen=True)
+class ChannelNormalisation:
+    """A `Normalisation` for each channel of (channels, *spatial) intensities: colours and stains differ.
+
+    Parameters
+    ----------
+    channels : tuple of Normalisation
+        In the order of the channels.
+
+    Raises
+    ------
+    ArgumentError
+        If there is none.
+    """
+
+    channels: tuple[Normalisation, ...]
+
+    def __post_init__(self) -> None:
+        if not self.channels:
+            raise ArgumentError("`channels` must hold a normalisation for each channel, got none")
+
+    def of(self, raw: NDArray[Any]) -> ChannelNormalisation:
+        """Return the normalisation of a whole volume: its own, or that of the training."""
+        self._require_channels(raw)
+        return ChannelNormalisation(
+            tuple(one.of(channel) for one, channel in zip(self.channels, raw, strict=True))
+        )
+
+    def __call__(self, raw: NDArray[Any]) -> NDArray[np.float32]:
+        """Return what the network sees of (channels, *spatial) raw intensities."""
+        return self._by_channel(raw, Normalisation.__call__)
+
+    def unit(self, raw: NDArray[Any]) -> NDArray[np.float32]:
+        """Return raw intensities as 0..1, where augmentation changes them."""
+        return self._by_channel(raw, Normalisation.unit)
+
+    def finished(self, unit: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what the network sees of intensities in 0..1."""
+        return self._by_channel(unit, Normalisation.finished)
+
+    def as_plain(self) -> dict[str, Any]:
+        """Return the fields as text and numbers, for a file."""
+        return {"channels": [one.as_plain() for one in self.channels]}
+
+    def distance(self, raw: NDArray[Any]) -> str | None:
+        """Say how a volume lies far from those of the training in its first such channel, or return None."""
+        self._require_channels(raw)
+        for index, (one, channel) in enumerate(zip(self.channels, raw, strict=True)):
+            found = one.distance(channel)
+            if found is not None:
+                return f"in channel {index}, {found}"
+        return None
+
+    def _by_channel(
+        self, raw: NDArray[Any], change: Callable[[Normalisation, NDArray[Any]], NDArray[np.float32]]
+    ) -> NDArray[np.float32]:
+        self._require_channels(raw)
+        result = np.empty(raw.shape, np.float32)
+        for one, channel, out in zip(self.channels, raw, result, strict=True):
+            out[...] = change(one, channel)
+        return result
+
+    def _require_channels(self, raw: NDArray[Any]) -> None:
+        if raw.ndim < 2 or len(raw) != len(self.channels):
+            raise ShapeError(f"`raw` must have {len(self.channels)} channels in front, got shape {raw.shape}")
+
+
+AnyNormalisation = Normalisation | ChannelNormalisation
+
+
+def normalisation_from_plain(content: Mapping[str, Any]) -> AnyNormalisation:
+    """Return the normalisation that a file holds, of one channel or of each.
+
+    Raises
+    ------
+    ArgumentError
+        If it holds none.
+    """
+    if "channels" not in content:
+        return Normalisation.from_plain(content)
+    channels = content["channels"]
+    if len(content) > 1 or not isinstance(channels, list | tuple):
+        raise ArgumentError(f"`normalisation` must hold channels alone, a list, got {dict(content)}")
+    if not all(isinstance(one, Mapping) for one in channels):
+        raise ArgumentError(f"`normalisation` must hold names and values for each channel, got {channels}")
+    return ChannelNormalisation(tuple(map(Normalisation.from_plain, channels)))
+
+
 def fit_normalisation(
     volumes: Sequence[NDArray[Any]],
     *,
@@ -146,14 +235,14 @@ def fit_normalisation(
     limits: tuple[float, float] | None = None,
     percentiles: tuple[float, float] = PERCENTILES,
     each: bool = False,
-) -> Normalisation:
-    """Return the normalisation of the volumes of a training.
+) -> AnyNormalisation:
+    """Return the normalisation of the volumes of a training: one, or with several channels one for each.
 
     Parameters
     ----------
-    volumes : (*spatial) integer, bool or floating point, finite
-        Shapes may differ. Percentiles, mean and deviation are estimated from about a million voxels of all of
-        them on one regular grid: the same numbers every time.
+    volumes : (*spatial) or (channels, z, y, x) integer, bool or floating point, finite
+        Shapes may differ, numbers of channels not. Percentiles, mean and deviation are estimated from about a
+        million voxels of all of them on one regular grid: the same numbers every time.
     method : "auto", "range", "percentiles" or "zscore"
         `auto` takes the whole range of uint8 (0 to 255) and bool, and the percentiles of every other dtype:
         12 bits stored in 16, signed MRI or floating point of any unit say little about where the image lies.
@@ -172,6 +261,26 @@ def fit_normalisation(
         If an array is not numeric, is empty, or has no finite range; if `each` or `limits` do not belong to
         the method; or if uint8 (or bool) volumes stand beside others with `auto`: no one range suits them.
     """
+    counts = {len(volume) if volume.ndim == 4 else 1 for volume in volumes}
+    if len(counts) > 1:
+        raise ShapeError(f"`volumes` must have one number of channels, got {sorted(counts)}")
+    fit = partial(_fit, method=method, limits=limits, percentiles=percentiles, each=each)
+    if counts <= {1}:
+        return fit(volumes)
+    return ChannelNormalisation(
+        tuple(fit([volume[channel] for volume in volumes]) for channel in range(counts.pop()))
+    )
+
+
+def _fit(
+    volumes: Sequence[NDArray[Any]],
+    *,
+    method: str = "auto",
+    limits: tuple[float, float] | None = None,
+    percentiles: tuple[float, float] = PERCENTILES,
+    each: bool = False,
+) -> Normalisation:
+    """Return the one normalisation of all the voxels of volumes."""
     check_choice(method, METHODS, name="method")
     if (limits is None) == (method == "range"):
         raise ArgumentError(
@@ -214,7 +323,7 @@ def raw_range(raw: NDArray[Any]) -> tuple[float, float]:
     DtypeError, ShapeError, ArgumentError
         If the array is not numeric, is empty, or has no finite range.
     """
-    fitted = fit_normalisation([raw])
+    fitted = _fit([raw])
     return (fitted.low, fitted.high)
 
 

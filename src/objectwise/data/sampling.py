@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from objectwise.checks import check_labels, check_whole_number
 from objectwise.data.balance import Balance, Places
-from objectwise.data.intensity import Normalisation, fit_normalisation
+from objectwise.data.intensity import AnyNormalisation, fit_normalisation
 from objectwise.data.labelled_volume import LabelledVolume
 from objectwise.errors import ArgumentError, ShapeError
 
@@ -79,7 +79,7 @@ class PatchSampler:
         Which objects or classes patches are drawn around, and how many objects they hold.
     augmentation : callable, optional
         Called with the patch and a seed made from (seed, i).
-    normalisation : Normalisation, optional
+    normalisation : Normalisation or ChannelNormalisation, optional
         By default `fit_normalisation` of all volumes: they share one.
 
     Raises
@@ -101,7 +101,7 @@ class PatchSampler:
         minimum_foreground: float = 0.0,
         balance: Balance | None = None,
         augmentation: Augmentation | None = None,
-        normalisation: Normalisation | None = None,
+        normalisation: AnyNormalisation | None = None,
     ) -> None:
         if not volumes:
             raise ArgumentError("`volumes` must hold at least one volume, got none")

@@ -22,7 +22,8 @@ class NetworkRecord:
         Windows to predict with.
     voxel_size : (z, y, x) float, unit of the training volumes
     normalisation : plain data, names to numbers and words
-        How raw intensities became the network's input: the fields of `objectwise.data.Normalisation`.
+        How raw intensities became the network's input: the fields of `objectwise.data.Normalisation`, or of
+        `objectwise.data.ChannelNormalisation` with several channels.
 
     Raises
     ------

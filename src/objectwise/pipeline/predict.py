@@ -27,7 +27,7 @@ from objectwise.pipeline.windows import WindowPlan, blend
 if TYPE_CHECKING:
     import torch
 
-    from objectwise.data import Normalisation
+    from objectwise.data.intensity import AnyNormalisation
 
 Progress = Callable[[int, int], None]
 """Called with the number of windows done and of all windows."""
@@ -93,7 +93,7 @@ def predict_probabilities(
     batch_size: int = 4,
     accelerator: str = "auto",
     threads: int | None = None,
-    normalisation: Normalisation | None = None,
+    normalisation: AnyNormalisation | None = None,
     name: str = "raw",
     progress: Progress | None = None,
 ) -> NDArray[np.float32]:
@@ -120,7 +120,7 @@ def predict_probabilities(
     accelerator : "auto", "cpu", "gpu", "cuda" or "mps"
     threads : int, optional
         Of torch, on the CPU; its own choice by default.
-    normalisation : Normalisation, optional
+    normalisation : Normalisation or ChannelNormalisation, optional
         By default that of the network's record, the same for whatever part of a volume is read. A network
         without one gets every volume by its own range (`raw_range`), 0..1.
     name : str
@@ -181,7 +181,7 @@ def predict_probabilities(
     return whole if len(chosen) == 1 else np.divide(whole, len(chosen), out=whole)
 
 
-def normalisation_of(network: torch.nn.Module) -> Normalisation | None:
+def normalisation_of(network: torch.nn.Module) -> AnyNormalisation | None:
     """Return the normalisation of the data that a network was trained on, where it knows it.
 
     Raises
@@ -189,23 +189,21 @@ def normalisation_of(network: torch.nn.Module) -> Normalisation | None:
     ArgumentError
         If its record holds none.
     """
-    from objectwise.data import Normalisation
+    from objectwise.data import normalisation_from_plain
 
     record = getattr(network, "record", None)
-    return None if record is None else Normalisation.from_plain(record.normalisation)
+    return None if record is None else normalisation_from_plain(record.normalisation)
 
 
 def _normalisation(
-    network: torch.nn.Module, raw: NDArray[Any], given: Normalisation | None, *, name: str
-) -> Normalisation:
+    network: torch.nn.Module, raw: NDArray[Any], given: AnyNormalisation | None, *, name: str
+) -> AnyNormalisation:
     """Return how this volume is normalised, and warn where the network has not seen the like of it."""
     from objectwise.data import fit_normalisation
 
     found = given or normalisation_of(network)
     if found is None:
         return fit_normalisation([raw])
-    if found.each is not None:
-        return found.of(raw)
     distance = found.distance(raw)
     if distance is not None:
         warnings.warn(
@@ -214,7 +212,7 @@ def _normalisation(
             ObjectwiseWarning,
             stacklevel=3,
         )
-    return found
+    return found.of(raw)
 
 
 def _recorded_window(network: torch.nn.Module) -> tuple[int, ...]:
@@ -274,7 +272,7 @@ class _Plan:
     """One pass over a volume (c, z, y, x), turned."""
 
     volume: NDArray[Any]
-    normalised: Normalisation
+    normalised: AnyNormalisation
     reads: tuple[int, ...]
     writes: tuple[int, ...]
     overlap: float
@@ -300,8 +298,10 @@ class _Plan:
         import torch
 
         windows = WindowPlan.of(images.shape[2:], self.reads, self.writes, self.overlap)
-        values = torch.from_numpy(self.normalised(np.ascontiguousarray(images)))
-        return blend(predict, values, windows, batch_size=self.batch_size, device=self.device)
+        # A range belongs to a channel: channels go to the front, and back.
+        values = self.normalised(np.ascontiguousarray(images.swapaxes(0, 1))).swapaxes(0, 1)
+        tensor = torch.from_numpy(np.ascontiguousarray(values))
+        return blend(predict, tensor, windows, batch_size=self.batch_size, device=self.device)
 
 
 class _Counted:

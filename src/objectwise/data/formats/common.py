@@ -111,7 +111,7 @@ class Opened:
 class Format(Protocol):
     """What each module here offers. A library's own errors may pass: the door words them."""
 
-    def opened(self, location: Location, channel_axis: int | None) -> AbstractContextManager[Opened]:
+    def opened(self, location: Location, channel_axis: int | None = None) -> AbstractContextManager[Opened]:
         """Open the volume and read its header; `channel_axis` is that of the array as it is read."""
 
     def files(self, location: Location) -> Sequence[Path]:

@@ -28,7 +28,7 @@ from objectwise.errors import VolumeError
 
 
 @contextmanager
-def opened(location: Location, channel_axis: int | None) -> Iterator[Opened]:
+def opened(location: Location, channel_axis: int | None = None) -> Iterator[Opened]:
     """Open one data set, with shape, dtype and the two attributes."""
     with dataset_of(location) as dataset:
         if dataset.shape is None:

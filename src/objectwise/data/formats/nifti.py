@@ -33,7 +33,7 @@ _MILLIMETRES = {1: 1e3, 2: 1.0, 3: 1e-3}
 
 
 @contextmanager
-def opened(location: Location, channel_axis: int | None) -> Iterator[Opened]:
+def opened(location: Location, channel_axis: int | None = None) -> Iterator[Opened]:
     """Open the file and read its header."""
     image = _opened(location)
     header = _header(location, image, channel_axis)

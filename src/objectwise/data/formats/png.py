@@ -31,7 +31,7 @@ _WITH_OPACITY = (_GREY_ALPHA, _RGBA)
 
 
 @contextmanager
-def opened(location: Location, channel_axis: int | None) -> Iterator[Opened]:
+def opened(location: Location, channel_axis: int | None = None) -> Iterator[Opened]:
     """Read size and dtype from the first bytes; there are no sections in one image."""
     require_file(location)
     name = str(location)

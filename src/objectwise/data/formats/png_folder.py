@@ -16,7 +16,7 @@ from objectwise.errors import VolumeError
 
 
 @contextmanager
-def opened(location: Location, channel_axis: int | None) -> Iterator[Opened]:
+def opened(location: Location, channel_axis: int | None = None) -> Iterator[Opened]:
     """Read the header of each file; all must agree."""
     paths = _sections(location)
     first, *others = (png.header_of(path, str(path)) for path in paths)

@@ -36,7 +36,7 @@ _SECTION_AXES = "ZIQT"
 
 
 @contextmanager
-def opened(location: Location, channel_axis: int | None) -> Iterator[Opened]:
+def opened(location: Location, channel_axis: int | None = None) -> Iterator[Opened]:
     """Open the file, with tags and descriptions."""
     with _opened(location) as file:
         header = _header(location, file, channel_axis)

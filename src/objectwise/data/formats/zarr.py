@@ -39,7 +39,7 @@ _METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup")
 
 
 @contextmanager
-def opened(location: Location, channel_axis: int | None) -> Iterator[Opened]:
+def opened(location: Location, channel_axis: int | None = None) -> Iterator[Opened]:
     """Open one array, with its metadata."""
     array = _array(location)
     in_file = axis_of_channels(location, array.shape, channel_axis)

@@ -116,7 +116,7 @@ def _header(place: str) -> Header:
 def _without_channels(header: Header, ndim: int) -> tuple[tuple[int, ...], int, int | None]:
     """Return the shape without channels, how many there are, and their axis."""
     shape = header.shape
-    if header.channels > 1:
+    if header.channels is not None:
         return header.spatial, header.channels, -1
     if len(shape) == ndim + 1:
         axis = 0 if shape[0] <= shape[-1] else -1
