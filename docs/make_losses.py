@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from objectwise.graph import Neighborhood
-from objectwise.tasks import AffinityTask, Task
+from objectwise.tasks import AffinityTask, MaskTask, Task
 from objectwise.tasks.losses import LossKind
 
 PAGE = Path(__file__).with_name("losses.md")
@@ -22,6 +22,8 @@ MARKER = "<!-- From here on made by docs/make_losses.py: do not edit. -->"
 def tasks() -> Iterator[tuple[str, Task]]:
     """Yield the tasks with a heading each."""
     yield "Affinities", AffinityTask(Neighborhood.nearest(3))
+    yield "Masks of classes that exclude each other", MaskTask(classes=["background", "one"])
+    yield "Masks of structures that may overlap", MaskTask(structures=["one"])
 
 
 def page() -> str:
