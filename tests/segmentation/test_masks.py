@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from objectwise.errors import ArgumentError, DtypeError, ShapeError
-from objectwise.segmentation import objects_of_mask, objects_of_probabilities
+from objectwise.errors import ArgumentError, DtypeError, ObjectwiseError, ShapeError
+from objectwise.segmentation import grown_objects, objects_of_mask, objects_of_probabilities
 
 
 @given(st.integers(0, 2**16), st.sampled_from([(5, 6), (3, 4, 5)]), st.booleans())
@@ -87,3 +88,29 @@ def test_connectivity_joins_corners_or_not():
 def test_bad_input_is_refused(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+@given(probabilities=arrays(np.float64, (5, 6), elements=st.sampled_from([0.1, 0.3, 0.6, 0.7, 0.9])))
+def test_grown_objects_hold_their_seeds_and_end_at_the_extent(probabilities):
+    grown = grown_objects(probabilities, threshold=0.65, extent=0.5)
+    assert not grown[probabilities <= 0.5].any()
+    seeds = objects_of_probabilities(probabilities, threshold=0.65, connectivity=4, minimum_size=2)
+    assert len(set(grown[grown != 0])) == seeds.max(initial=0)
+    for index in range(1, int(seeds.max(initial=0)) + 1):
+        (owner,) = set(grown[seeds == index])
+        assert owner != 0
+    # What reaches a seed over voxels above the extent is part of an object.
+    whole = objects_of_probabilities(probabilities, threshold=0.5, connectivity=4)
+    for index in range(1, int(whole.max(initial=0)) + 1):
+        here = whole == index
+        assert (grown[here] != 0).all() == (seeds[here] != 0).any()
+
+
+def test_grown_objects_are_refused_what_components_are():
+    for options, words in (
+        ({"threshold": 1.5}, "`threshold` must be in 0..1"),
+        ({"threshold": 0.5, "extent": -1}, "`extent` must be in 0..1"),
+        ({"threshold": 0.5, "fill_holes": "no"}, "`fill_holes` must be"),
+    ):
+        with pytest.raises(ObjectwiseError, match=words):
+            grown_objects(np.full((3, 4), 0.5), **options)

@@ -189,8 +189,8 @@ def test_a_task_of_ones_own_is_named_by_its_place(tmp_path: Path):
         ({"task": {"python": "nowhere:Task"}}, "must name a module that imports"),
         ({"task": {"python": "builtins:int"}}, "must name a class derived from"),
         (
-            {"segmentation": {"method": "watershed"}},
-            "`segmentation.method` must be one of components, argmax",
+            {"segmentation": {"method": "agglomeration"}},
+            "`segmentation.method` must be one of components, watershed",
         ),
         ({"segmentation": {"connectivity": 8}}, "`segmentation.connectivity` must be one of"),
         ({"evaluation": {"score": "voi_split"}}, "`evaluation.score` must be one of f1"),

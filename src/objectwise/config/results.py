@@ -33,8 +33,9 @@ class SegmentationConfig(Section):
     method: Literal["components", "watershed", "agglomeration", "argmax"] = "components"
     """With the task `affinities`: `components` leaves voxels between objects background, `watershed` gives
     them to an object, `agglomeration` merges the fragments of a watershed by their mean affinity. With
-    `masks`: `components` of the voxels whose probability is above the threshold, or of those that no other
-    class has a higher one for (`argmax`)."""
+    `masks`: `components` of the voxels whose probability is above the threshold, the same grown over the
+    voxels above `extent` until they meet (`watershed`), or components of the voxels for which no other class
+    has a higher probability (`argmax`)."""
     threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["auto"] = "auto"
     """An edge (with `agglomeration`: the mean of a pair) joins above it, and a voxel belongs to a class;
     `auto`: the candidate with the best `evaluation.score` on `data.tune`. Without effect with `argmax`."""
@@ -50,6 +51,9 @@ class SegmentationConfig(Section):
     most by default. Only with the task `masks`."""
     fill_holes: bool = False
     """Whether what an object encloses becomes part of it. Only with the task `masks`."""
+    extent: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Probability above which a voxel is part of a grown object; 0.5 by default. Only with the task `masks`
+    and the method `watershed`, whose objects join by faces."""
     fragment_threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Where the watershed cuts before `agglomeration`; 0.98 by default."""
 
@@ -59,6 +63,8 @@ class SegmentationConfig(Section):
             raise without_effect("segmentation.threshold", "with method argmax")
         if self.threshold_is_fixed and self.candidates != default_of(self, "candidates"):
             raise without_effect("segmentation.candidates", f"with {self._fixed_by}")
+        if self.method != "watershed" and self.extent is not None:
+            raise without_effect("segmentation.extent", f"with method {self.method}")
         if self.method != "agglomeration" and self.fragment_threshold is not None:
             raise without_effect("segmentation.fragment_threshold", f"with method {self.method}")
         return self

@@ -11,8 +11,10 @@ from scipy import ndimage
 
 from objectwise.checks import check_bool, check_labels, check_mask, check_number
 from objectwise.errors import ArgumentError, DtypeError
+from objectwise.graph import Neighborhood
 from objectwise.maps.instances import connected_components
 from objectwise.segmentation.size import number_objects, remove_small_objects
+from objectwise.segmentation.watershed import seeded_watershed
 
 
 def objects_of_mask(
@@ -95,22 +97,72 @@ def objects_of_probabilities(
     DtypeError, ShapeError, ArgumentError
         If an argument is not what it must be, or a probability is not in 0..1.
     """
-    if not isinstance(probabilities, np.ndarray) or probabilities.dtype.kind != "f":
-        came = getattr(probabilities, "dtype", type(probabilities).__name__)
-        raise DtypeError(f"`probabilities` must be a numpy array of floating point numbers, got {came}")
-    check_number(threshold, name="threshold")
-    if not 0 <= threshold < 1:
-        raise ArgumentError(f"`threshold` must be in 0..1, 1 excluded, got {threshold}")
-    low, high = (float(probabilities.min(initial=1)), float(probabilities.max(initial=0)))
-    if not (low >= 0 and high <= 1):  # NaN too
-        raise ArgumentError(
-            f"`probabilities` must be in 0..1, got {low:g}..{high:g}; pass logits through a sigmoid"
-        )
+    check_probabilities_of_voxels(probabilities, threshold, name="threshold")
     found = probabilities > probabilities.dtype.type(threshold)
     if mask is not None:
         check_mask(mask, name="mask", like=probabilities, like_name="probabilities")
         found &= mask
     return objects_of_mask(found, connectivity=connectivity, minimum_size=minimum_size, fill_holes=fill_holes)
+
+
+EXTENT = 0.5
+"""Probability above which a voxel is part of an object that has grown, unless one says otherwise."""
+
+
+def grown_objects(
+    probabilities: NDArray[Any],
+    *,
+    threshold: float,
+    extent: float = EXTENT,
+    minimum_size: int = 0,
+    fill_holes: bool = False,
+) -> NDArray[np.int64]:
+    """Return the components above a high threshold, grown over the voxels above a low one until they meet.
+
+    So objects that touch are told apart where their border is only less sure, and keep their full extent.
+
+    Parameters
+    ----------
+    probabilities : (y, x) or (z, y, x) float32 or float64, 0..1
+    threshold : float, 0..1
+        Of the components that objects grow from, of two voxels at least; they join by faces.
+    extent : float, 0 or more and below 1
+        Voxels above it belong to the object that they reach over the surest voxels; those that reach none
+        are background.
+    minimum_size, fill_holes
+        As in `objects_of_mask`, of the objects when they have grown.
+
+    Returns
+    -------
+    (*spatial) int64
+        Objects are 1, 2, ... without gaps; 0 is background.
+
+    Raises
+    ------
+    DtypeError, ShapeError, ArgumentError
+        As `objects_of_probabilities`.
+
+    Examples
+    --------
+    >>> two = np.array([[0.9, 0.9, 0.6, 0.9, 0.9, 0.6, 0.2]])
+    >>> grown_objects(two, threshold=0.8)
+    array([[1, 1, 1, 2, 2, 2, 0]])
+    """
+    check_bool(fill_holes, name="fill_holes")
+    check_probabilities_of_voxels(probabilities, threshold, name="threshold")
+    check_probabilities_of_voxels(probabilities, extent, name="extent")
+    offsets = Neighborhood.nearest(probabilities.ndim)
+    # An edge is as sure as the less sure of its voxels.
+    edges = np.zeros((probabilities.ndim, *probabilities.shape), probabilities.dtype)
+    for axis in range(probabilities.ndim):
+        here = (slice(None),) * axis + (slice(1, None),)
+        there = (slice(None),) * axis + (slice(None, -1),)
+        edges[axis][here] = np.minimum(probabilities[here], probabilities[there])
+    inside = probabilities > probabilities.dtype.type(extent)
+    labels = seeded_watershed(edges, offsets, threshold=threshold, mask=inside)
+    if fill_holes:
+        labels = _filled(labels)
+    return number_objects(remove_small_objects(labels, minimum_size))
 
 
 def section_by_section(
@@ -151,6 +203,21 @@ def pieces_of_labels(labels: NDArray[Any]) -> NDArray[np.int64]:
         ids += 1
     found = cc3d.connected_components(ids, connectivity=8 if labels.ndim == 2 else 26)
     return number_objects(np.asarray(found).astype(np.int64))
+
+
+def check_probabilities_of_voxels(probabilities: NDArray[Any], threshold: float, *, name: str) -> None:
+    """Require probabilities, and a threshold of that name."""
+    if not isinstance(probabilities, np.ndarray) or probabilities.dtype.kind != "f":
+        came = getattr(probabilities, "dtype", type(probabilities).__name__)
+        raise DtypeError(f"`probabilities` must be a numpy array of floating point numbers, got {came}")
+    check_number(threshold, name=name)
+    if not 0 <= threshold < 1:
+        raise ArgumentError(f"`{name}` must be in 0..1, 1 excluded, got {threshold}")
+    low, high = (float(probabilities.min(initial=1)), float(probabilities.max(initial=0)))
+    if not (low >= 0 and high <= 1):  # NaN too
+        raise ArgumentError(
+            f"`probabilities` must be in 0..1, got {low:g}..{high:g}; pass logits through a sigmoid"
+        )
 
 
 def _filled(labels: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -88,7 +88,7 @@ class AffinityTask(Task):
         """Require methods and scores of affinities, and no options of masks."""
         super().check_options(config)
         for section, names in (
-            ("segmentation", ("connectivity", "fill_holes")),
+            ("segmentation", ("connectivity", "fill_holes", "extent")),
             ("evaluation", ("tolerance", "sizes")),
         ):
             values = getattr(config, section)

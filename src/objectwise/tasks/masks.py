@@ -15,7 +15,13 @@ from objectwise.errors import ArgumentError, ShapeError
 from objectwise.maps import connected_components
 from objectwise.metrics import ClassScores, DetectionScores, class_scores
 from objectwise.metrics.rows import mean_row, plain
-from objectwise.segmentation.masks import objects_of_mask, objects_of_probabilities, section_by_section
+from objectwise.segmentation.masks import (
+    EXTENT,
+    grown_objects,
+    objects_of_mask,
+    objects_of_probabilities,
+    section_by_section,
+)
 from objectwise.tasks.losses import LossKind
 from objectwise.tasks.scored import Comparison, Scored, Truth
 from objectwise.tasks.task import Arrays, Task
@@ -93,7 +99,7 @@ class MaskTask(Task):
 
     name: ClassVar[str] = "masks"
     reads: ClassVar[tuple[str, ...]] = ("labels", "classes", "ignore")
-    methods: ClassVar[tuple[str, ...]] = ("components", "argmax")
+    methods: ClassVar[tuple[str, ...]] = ("components", "watershed", "argmax")
     scores: ClassVar[Mapping[str, bool]] = HIGHER
     default_score: ClassVar[str] = "f1"
 
@@ -262,6 +268,11 @@ class MaskTask(Task):
             raise ArgumentError(
                 "`segmentation.method` must be components with structures, which may overlap, got argmax"
             )
+        if settings.method == "watershed" and settings.connectivity is not None:
+            raise ArgumentError(
+                "`segmentation.connectivity` must be left out with the method watershed, whose objects join "
+                f"by faces, got {settings.connectivity}"
+            )
         known = (4, 8) if config.dimensions == 2 else (6, 18, 26)
         if settings.connectivity not in (None, *known):
             raise ArgumentError(
@@ -288,23 +299,23 @@ class MaskTask(Task):
         self, probabilities: NDArray[Any], settings: SegmentationConfig, *, dimensions: int
     ) -> Callable[[float], NDArray[np.int64]]:
         """Return the components of each class, of the voxels above a threshold or where it is likeliest."""
-        options: dict[str, Any] = {
-            "connectivity": settings.connectivity,
-            "minimum_size": settings.minimum_size,
-            "fill_holes": settings.fill_holes,
-        }
-        first = int(self.exclusive)
+        options: dict[str, Any] = {"minimum_size": settings.minimum_size, "fill_holes": settings.fill_holes}
+        joined = options | {"connectivity": settings.connectivity}
+        channels = range(int(self.exclusive), len(probabilities))
         winner = probabilities.argmax(0) if settings.method == "argmax" else None
+        extent = EXTENT if settings.extent is None else settings.extent
+
+        def objects(channel: int, threshold: float) -> NDArray[np.int64]:
+            if winner is not None:
+                return _by_dimensions(partial(objects_of_mask, **joined), winner == channel, dimensions)
+            if settings.method == "watershed":
+                work = partial(grown_objects, threshold=threshold, extent=extent, **options)
+            else:
+                work = partial(objects_of_probabilities, threshold=threshold, **joined)
+            return _by_dimensions(work, probabilities[channel], dimensions)
 
         def segment_at(threshold: float) -> NDArray[np.int64]:
-            found = []
-            for channel in range(first, len(probabilities)):
-                if winner is not None:
-                    objects, stack = partial(objects_of_mask, **options), winner == channel
-                else:
-                    objects = partial(objects_of_probabilities, threshold=threshold, **options)
-                    stack = probabilities[channel]
-                found.append(_by_dimensions(objects, stack, dimensions))
+            found = [objects(channel, threshold) for channel in channels]
             return found[0] if len(found) == 1 else np.stack(found)
 
         return segment_at
