@@ -98,6 +98,10 @@ ROWS = [
     Command("sections of no length", PREDICT + " --sections 3:3", "`--sections` must read FIRST:STOP"),
     Command("sections below 0", PREDICT + " --sections -1:3", "`--sections` must read FIRST:STOP"),
     Command("sections past the end", PREDICT + " --sections 0:99", "`sections` must ascend [first, one past the last] within 0 to 8"),
+    Command("axis of channels that is none", PREDICT + " --channel-axis 9", "`channel_axis` must be an axis of"),
+    Command("axis of channels that are other ones", PREDICT + " --channel-axis 0", "`--raw` must have the channels of the network (1), got 8"),
+    Command("axis of channels that is no number", PREDICT + " --channel-axis last", "--channel-axis"),
+    Command("channels in one volume", PREDICT.replace("net.pt", "colours.pt"), "`--raw` must have the channels of the network (3), got 1; `--channel-axis` says where a file has them"),
     # Memory
     Command("window beyond any memory", PREDICT.replace("8,16,16", "100000,100000,100000"), "the prediction must fit into the memory of the device"),
     Command("windows beyond any memory", PREDICT + " --batch-size 1000000000", "the prediction must fit into the memory of the device"),

@@ -93,7 +93,7 @@ ROWS = [
     File("HDF5 of text", lambda folder: hdf5(folder, np.array([[b"ab", b"cd"]])), "must hold integers or floats", VolumeError),
     File("HDF5 of complex numbers", lambda folder: hdf5(folder, np.zeros((2, 2), complex)), "must hold integers or floats", VolumeError),
     File("HDF5 of one number", lambda folder: hdf5(folder, np.uint8(3)), "must have axes (z, y, x) or (y, x), got shape ()", ShapeError),
-    File("HDF5 of four axes", lambda folder: hdf5(folder, VOLUME[None]), "must have axes (z, y, x) or (y, x)", ShapeError),
+    File("HDF5 of four axes", lambda folder: hdf5(folder, VOLUME[None]), "channels are read where `channel_axis` names their axis", ShapeError),
     File("HDF5 without voxels", lambda folder: hdf5(folder, VOLUME[:0]), "must not be empty, got shape (0, 6, 6)", ShapeError),
     File("HDF5 with a voxel size of 0", lambda folder: hdf5(folder, resolution=(0, 1, 1)), "states a wrong voxel size or offset", VolumeError),
     File("HDF5 with a voxel size of two", lambda folder: hdf5(folder, resolution=(1, 1)), "must hold one number per axis (3)", VolumeError),
@@ -103,12 +103,26 @@ ROWS = [
     File("Zarr of another shape", lambda folder: ome(folder, shape=[4, 6]), "must", VolumeError),
     File("Zarr of a codec that no one knows", lambda folder: ome(folder, codecs=[{"name": "unheard of"}]), "must be a readable Zarr", VolumeError),
     File("TIFF of colours", lambda folder: (tifffile.imwrite(folder / "v.tif", np.zeros((6, 6, 3), np.uint8), photometric="rgb"), f"{folder}/v.tif")[1], "must be grey, got 3 colour channels", VolumeError),
+    File("PNGs some of which are in colour", lambda folder: pngs(folder, VOLUME[0], np.zeros((6, 6, 3), np.uint8)), "must hold PNGs of one size and dtype", VolumeError),
     File("PNGs of unequal sizes", lambda folder: pngs(folder, VOLUME[0], VOLUME[1, 1:]), "must", VolumeError),
     File("PNGs of unequal depths", lambda folder: pngs(folder, VOLUME[0], VOLUME[1].astype(np.uint16)), "must", VolumeError),
     File("PNGs of colours", lambda folder: pngs(folder, np.zeros((6, 6, 3), np.uint8)), "must be grey, got 3 colour channels", VolumeError),
     File("folder without PNGs", lambda folder: str(folder), "must hold PNGs, one a section, got a folder without any; what can be read is file.h5:path/in/file, .tif", VolumeError),
     File("file without an extension", lambda folder: text(folder / "v"), "v` must be file.h5:path/in/file, .tif, .png, a folder of PNGs, .nii, .nii.gz or volume.zarr:path, got a file without a known extension", VolumeError),
     File("file with a slash behind", lambda folder: text(folder / "v.jpg") + "/", "v.jpg/` must be file.h5:path/in/file", VolumeError),
+]  # fmt: skip
+
+CHANNELS = [
+    File("channels along no axis", lambda folder: read_volume(hdf5(folder, VOLUME[None]), channel_axis=4), "`channel_axis` must be an axis of", ArgumentError),
+    File("channels along half an axis", lambda folder: read_volume(hdf5(folder, VOLUME[None]), channel_axis=0.5), "`channel_axis` must be an integer or None, got 0.5", ArgumentError),
+    File("channels along every axis", lambda folder: read_volume(hdf5(folder, VOLUME[None]), channel_axis=True), "`channel_axis` must be an integer or None, got True", ArgumentError),
+    File("channels of two axes alone", lambda folder: read_volume(hdf5(folder, VOLUME[0]), channel_axis=0), "beside that of the channels, got shape (6, 6)", ShapeError),
+    File("channels of which there is none", lambda folder: read_volume(hdf5(folder, VOLUME[None][:0]), channel_axis=0), "must not be empty", ShapeError),
+    File("channels of a grey PNG", lambda folder: read_volume(pngs(folder, VOLUME[0]), channel_axis=-1), "must hold colours to have channels, got a grey PNG", VolumeError),
+    File("channels of a PNG along its rows", lambda folder: read_volume(pngs(folder, np.zeros((6, 6, 3), np.uint8)), channel_axis=1), "`channel_axis` must be -1 for colours of a PNG", ArgumentError),
+    File("channels of a transparent PNG", lambda folder: read_volume(pngs(folder, np.zeros((6, 6, 4), np.uint8)), channel_axis=-1), "must be opaque to be read by channels, got transparent pixels", VolumeError),
+    File("channels as grey", lambda folder: read_volume(pngs(folder, np.zeros((6, 6, 3), np.uint8)), channel_axis=-1, grey=True), "`grey` must be left out beside `channel_axis`", ArgumentError),
+    File("channels with sections of one image", lambda folder: read_volume(hdf5(folder, VOLUME), channel_axis=0, sections=(0, 1)), "`sections` need a stack", ShapeError),
 ]  # fmt: skip
 
 WRITES = [

@@ -66,6 +66,7 @@ def make_networks(folder: Path) -> None:
     save_network(folder / "net.pt", AffinityUNet(3, 3, features=[4, 8]))
     save_network(folder / "flat.pt", AffinityUNet(2, 2, features=[4, 8]))
     save_network(folder / "four.pt", AffinityUNet(3, 4, features=[4, 8]))
+    save_network(folder / "colours.pt", AffinityUNet(3, 3, in_channels=3, features=[4, 8]))
     whole = (folder / "net.pt").read_bytes()
     (folder / "cut.pt").write_bytes(whole[: len(whole) // 2])
     middle = len(whole) // 2

@@ -34,7 +34,15 @@ CALLS = [
     for room in (api_edges, api_classes, api_instances, api_maps, api_metrics, api_networks)
     for row in room.ROWS
 ]
-ROWS = [*CALLS, *files.ROWS, *files.WRITES, *configuration.ROWS, *command_line.ROWS, *run_directory.ROWS]
+ROWS = [
+    *CALLS,
+    *files.ROWS,
+    *files.CHANNELS,
+    *files.WRITES,
+    *configuration.ROWS,
+    *command_line.ROWS,
+    *run_directory.ROWS,
+]
 
 
 def rows(table: list) -> pytest.MarkDecorator:
@@ -85,6 +93,13 @@ def test_file_is_not_read(row: File, tmp_path: Path):
     location = row.make(tmp_path)
     with pytest.raises(row.error) as caught:
         read_volume(location)
+    assert row.words in str(caught.value)
+
+
+@rows(files.CHANNELS)
+def test_channels_of_file_are_not_read(row: File, tmp_path: Path):
+    with pytest.raises(row.error) as caught:
+        row.make(tmp_path)
     assert row.words in str(caught.value)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from typer.testing import CliRunner
 
@@ -62,6 +63,20 @@ def test_network_brings_its_offsets_and_its_window(tmp_path: Path, network: Path
     model = load_network(network)
     expected = predict_affinities(model, read_volume(raw).array, window_shape=(8, 16, 8), accelerator="cpu")
     np.testing.assert_array_equal(affinities.array, expected)
+
+
+def test_channels_are_read_along_their_axis(tmp_path: Path):
+    colours = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "colours.tif", colours, photometric="rgb")
+    model = AffinityUNet(3, 3, in_channels=3, features=[4, 8])
+    save_network(tmp_path / "colours.pt", model)
+    options = ["--window-shape", "8,16,16", "--channel-axis", "-1", "--accelerator", "cpu"]
+    predict(tmp_path / "colours.pt", tmp_path / "colours.tif", *options)
+    found = read_affinities(f"{tmp_path}/a.h5:volumes/predictions/affinities")
+    expected = predict_affinities(
+        model, np.moveaxis(colours, -1, 0), window_shape=(8, 16, 16), accelerator="cpu"
+    )
+    np.testing.assert_array_equal(found.array, expected)
 
 
 def test_offsets_that_are_not_those_of_the_network_are_refused(network: Path, raw: Path):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from objectwise.config import RunConfig
 from objectwise.errors import ConfigError
 from objectwise.workflow import run
 from tests.workflow.tiny import tiny_config
@@ -36,6 +38,16 @@ def test_run_that_cannot_fit_is_refused_before_anything_is_written(
     with pytest.raises(ConfigError, match=message):
         run(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_prediction_of_several_channels_is_looked_at(tmp_path: Path):
+    config = tiny_config(tmp_path, "prediction.batch_size=1000000000", "training.accelerator=cpu")
+    tree = config.model_dump(mode="json")
+    tree["data"]["channels"] = 2
+    for volume in (*tree["data"]["train"], *tree["data"]["evaluate"]):
+        volume["raw"] = [volume["raw"]] * 2
+    with pytest.raises(ConfigError, match=r"prediction: the prediction of data\.evaluate\.0 must fit"):
+        run(RunConfig.model_validate_json(json.dumps(tree)), tmp_path / "run")
 
 
 def test_what_is_done_needs_no_memory_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -54,6 +54,14 @@ def predict(
         ),
     ] = None,
     sections: Sections = None,
+    channel_axis: Annotated[
+        int | None,
+        typer.Option(
+            help="Axis of the channels in the raw file: -1 for colours, 0 for (channels, z, y, x).",
+            show_default=False,
+            rich_help_panel=FILES_PANEL,
+        ),
+    ] = None,
     window_shape: Annotated[
         str | None,
         typer.Option(
@@ -101,6 +109,7 @@ def predict(
     files = {"--network": network, "--raw": raw}
     extra = {
         "--sections": sections,
+        "--channel-axis": channel_axis,
         "--window-shape": window_shape,
         "--overlap": overlap,
         "--batch-size": batch_size,
@@ -132,6 +141,7 @@ def predict(
         raw,
         output,
         sections=sections_of(sections),
+        channel_axis=channel_axis,
         window_shape=shape_of(window_shape, name="--window-shape"),
         offsets=offsets,
         options={
@@ -151,6 +161,7 @@ def _predict_file(
     output: str,
     *,
     sections: tuple[int, int] | None,
+    channel_axis: int | None,
     window_shape: tuple[int, ...] | None,
     offsets: str | None,
     options: dict[str, Any],
@@ -173,12 +184,13 @@ def _predict_file(
     normalisation_of(model)
     neighborhood = _neighborhood(model, run_config, offsets)
     window = _window(model, run_config, window_shape)
-    info = describe_stack(raw, sections)
+    info = describe_stack(raw, sections, channel_axis)
+    _require_channels(model, info)
     check_windows(info.shape, window, overlap=options["overlap"], batch_size=options["batch_size"])
     _require_memory(model, info, window, options)
     _compare_voxel_sizes(model, info.voxel_size)
     if not dry_run:
-        volume = read_raw_stack(raw, sections)
+        volume = read_raw_stack(raw, sections, channel_axis)
         with TerminalReporter() as reporter:
             bar = partial(reporter.progress, "predict")
             affinities = predict_affinities(
@@ -202,6 +214,14 @@ def _predict_file(
     print(as_json(outcome) if json else f"{'would write' if dry_run else 'affinities:'} {place}")
 
 
+def _require_channels(model: AffinityUNet, info: VolumeInfo) -> None:
+    """Require the channels that the network was trained on."""
+    needed, found = model.architecture["in_channels"], info.channels or 1
+    if found != needed:
+        advice = "; `--channel-axis` says where a file has them" if info.channels is None else ""
+        raise ArgumentError(f"`--raw` must have the channels of the network ({needed}), got {found}{advice}")
+
+
 def _require_memory(
     model: AffinityUNet, info: VolumeInfo, window: tuple[int, ...], options: dict[str, Any]
 ) -> None:
@@ -214,7 +234,7 @@ def _require_memory(
     device = find_device(options["accelerator"]).type
     needed = estimate_prediction_memory(
         model,
-        info.shape,
+        (info.channels or 1, *info.shape),
         itemsize=np.dtype(info.dtype).itemsize,
         channels=model.architecture["out_channels"],
         window_shape=window,

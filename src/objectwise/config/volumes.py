@@ -99,8 +99,8 @@ class DataConfig(Section):
     channels: PositiveInt = 1
     """Channels of the raw volumes."""
     channel_axis: int | None = None
-    """Axis of the channels in the files of raw, -1 being the last (as in RGB images); by default there is
-    none, and several channels are a list of locations."""
+    """Axis of the channels in the files of raw: -1, the last, in colour images, 0 in arrays (channels, z, y,
+    x); by default there is none, and several channels are a list of locations."""
     ignore_label: Annotated[int, Field(ge=0)] | None = None
     """Class label (in volumes without `classes`: id) of voxels whose truth is unknown."""
     pieces: Literal["keep", "section", "volume"] = "keep"
@@ -135,8 +135,11 @@ class DataConfig(Section):
         for volume in (*self.train, *self.tune, *self.evaluate):
             n_places = len(volume.places("raw"))
             if n_places != needed:
+                advice = "; data.channel_axis says where one file has them all" if n_places == 1 else ""
                 why = "data.channel_axis" if in_one_file else f"data.channels is {self.channels}"
-                raise ValueError(f"raw of {volume.name!r} must be {needed} locations ({why}), got {n_places}")
+                raise ValueError(
+                    f"raw of {volume.name!r} must be {needed} locations ({why}), got {n_places}{advice}"
+                )
         return self
 
 
@@ -144,7 +147,8 @@ class NormalisationConfig(Section):
     """How raw intensities become the input of the network.
 
     The volumes of `data.train` decide, once, all of them together; `network.pt` carries the result to every
-    volume that is predicted. Or `each` volume decides for itself.
+    volume that is predicted. Or `each` volume decides for itself. Several channels go by the intensities of
+    each.
     """
 
     method: Literal["auto", "range", "percentiles", "zscore"] = "auto"

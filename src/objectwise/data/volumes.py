@@ -290,8 +290,8 @@ def _info(place: Location, header: Header, *, grey: bool, with_channels: bool) -
     if header.channel_axis is not None and not (grey or with_channels):
         raise VolumeError(
             f"`{place}` must be grey, got {header.shape[header.channel_axis]} colour channels; convert it, "
-            "read its colours with channel_axis=-1 (raw of a run: `data.channel_axis: -1`), or read it with "
-            "grey=True"
+            "read its colours with channel_axis=-1 (in a run `data.channel_axis: -1` and "
+            f"`data.channels: {header.channels}`), or read it with grey=True"
         )
     if len(shape) not in (2, 3):
         if with_channels:

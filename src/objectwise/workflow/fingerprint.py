@@ -73,7 +73,14 @@ class InputDigests:
         """Remember for the next run."""
         write_json(path, self.known)
 
-    def of_volume(self, location: str, sections: Sections | None, *, kind: Kind = "raw") -> str:
+    def of_volume(
+        self,
+        location: str,
+        sections: Sections | None,
+        *,
+        kind: Kind = "raw",
+        channel_axis: int | None = None,
+    ) -> str:
         """Return the digest of voxels, voxel size and offset of a volume, or of some of its sections.
 
         Every voxel is seen here, so bad ones are found here, before any work begins.
@@ -84,9 +91,9 @@ class InputDigests:
             If a raw voxel is not finite, an id is negative, or labels hold no object.
         """
         return self._remembered(
-            _key(location, sections),
+            _key(location, sections, channel_axis),
             volume_files(location),
-            lambda: _volume_digests(location, sections, kind),
+            lambda: _volume_digests(location, sections, kind, channel_axis),
         )
 
     def of_file(self, path: Path) -> str:
@@ -104,9 +111,11 @@ class InputDigests:
                 return list(known.get("sections", ()))
         return []
 
-    def forget(self, place: str | Path, sections: Sections | None = None) -> None:
+    def forget(
+        self, place: str | Path, sections: Sections | None = None, channel_axis: int | None = None
+    ) -> None:
         """Forget a volume or file: its content is not what its size and time stamp say."""
-        self.known.pop(_key(str(place), sections), None)
+        self.known.pop(_key(str(place), sections, channel_axis), None)
 
     def _remembered(self, key: str, files: Iterable[Path], digests: Callable[[], dict[str, Any]]) -> str:
         stamp = fingerprint(sorted(_stamps(files)))
@@ -121,9 +130,10 @@ def _is_known(known: object) -> TypeGuard[dict[str, Any]]:
     return isinstance(known, dict) and known.get("format") == FORMAT and "digest" in known
 
 
-def _key(place: str, sections: Sections | None) -> str:
-    place = absolute_place(place)
-    return place if sections is None else f"{place} sections {sections[0]} to {sections[1]}"
+def _key(place: str, sections: Sections | None, channel_axis: int | None = None) -> str:
+    cut = "" if sections is None else f" sections {sections[0]} to {sections[1]}"
+    axis = "" if channel_axis is None else f" channels along {channel_axis}"
+    return f"{absolute_place(place)}{cut}{axis}"
 
 
 def _stamps(files: Iterable[Path]) -> Iterator[list[Any]]:
@@ -146,9 +156,14 @@ def _file_digest(path: Path) -> str:
 def voxels_digest(volume: Volume) -> str:
     """Return the digest of a volume that was read: what `InputDigests.of_volume` says of its location."""
     state = _begun(volume.array.shape, volume.array.dtype, volume.voxel_size, volume.offset)
-    for section in volume.array:
+    for section in _sections_of(volume):
         state.update(_bytes_digest(section))
     return state.hexdigest()[:16]
+
+
+def _sections_of(volume: Volume) -> NDArray[Any]:
+    """Return the voxels with z in front: a section has all its channels."""
+    return volume.array if volume.channels is None else volume.array.swapaxes(0, 1)
 
 
 def _bytes_digest(section: NDArray[Any]) -> bytes:
@@ -199,19 +214,22 @@ def _begun(
     return hashlib.sha256(repr((shape, dtype.str, tuple(voxel_size), tuple(offset))).encode())
 
 
-def _volume_digests(location: str, sections: Sections | None, kind: Kind) -> dict[str, Any]:
+def _volume_digests(
+    location: str, sections: Sections | None, kind: Kind, channel_axis: int | None
+) -> dict[str, Any]:
     """Return the digest of a volume, and of raw ones those of their sections."""
-    info = describe_stack(location, sections)
-    state = _begun(info.shape, info.dtype, info.voxel_size, info.offset)
+    info = describe_stack(location, sections, channel_axis)
+    shape = info.shape if info.channels is None else (info.channels, *info.shape)
+    state = _begun(shape, info.dtype, info.voxel_size, info.offset)
     empty, first, of_sections = True, sections[0] if sections else 0, []
-    for volume in map(as_stack, read_in_parts(location, sections=sections)):
+    for volume in map(as_stack, read_in_parts(location, sections=sections, channel_axis=channel_axis)):
         _check_part(volume, location, first, kind)
         empty = empty and not volume.array.any()
-        for section in volume.array:
+        for section in _sections_of(volume):
             digest, of_values = _section_digests(section)
             state.update(digest)
             of_sections.append(of_values)
-        first += len(volume.array)
+        first += volume.array.shape[-3]
     if kind == "labels" and empty:
         raise ArgumentError(f"`{location}` must hold an object to be labels, got only background (0)")
     return {"digest": state.hexdigest()[:16], **({} if kind != "raw" else {"sections": of_sections})}

@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 from objectwise.config.models import RunConfig
 from objectwise.config.volumes import LOCATED, VolumeConfig
-from objectwise.data import Volume
+from objectwise.data import Volume, VolumeInfo
 from objectwise.data.formats.common import parse_location
 from objectwise.errors import VolumeError
-from objectwise.pipeline.stacks import Sections, read_label_stack, read_raw_stack
+from objectwise.pipeline.stacks import Sections, describe_stack, read_label_stack, read_raw_stack
 from objectwise.workflow.fingerprint import InputDigests, Kind, voxels_digest
 from objectwise.workflow.layout import RunDirectory
 from objectwise.workflow.places import GROUPS, absolute_place
@@ -32,6 +32,8 @@ class Input:
     kind : "raw", "labels", "mask" or "file"
         Labels must hold an object; a mask, or class labels, may hold none.
     sections : (int, int), optional
+    channel_axis : int, optional
+        Of a raw file that holds all channels.
     """
 
     name: str
@@ -39,11 +41,17 @@ class Input:
     place: str
     kind: Kind | Literal["file"]
     sections: Sections | None = None
+    channel_axis: int | None = None
 
     def where(self) -> dict[str, Any]:
         """Return where the input lies, from whatever folder one looks."""
         sections = None if self.sections is None else list(self.sections)
-        return {"place": absolute_place(self.place), "sections": sections}
+        axis = {} if self.channel_axis is None else {"channel_axis": self.channel_axis}
+        return {"place": absolute_place(self.place), "sections": sections, **axis}
+
+    def describe(self) -> VolumeInfo:
+        """Return what is known of the voxels without reading them."""
+        return describe_stack(self.place, self.sections, self.channel_axis)
 
     def is_there(self) -> bool:
         """Say whether there is anything at that place."""
@@ -53,7 +61,7 @@ class Input:
         """Return the digest of its content; read only where `digests` does not remember it."""
         if self.kind == "file":
             return digests.of_file(Path(self.place))
-        return digests.of_volume(self.place, self.sections, kind=self.kind)
+        return digests.of_volume(self.place, self.sections, kind=self.kind, channel_axis=self.channel_axis)
 
     def read(self, expected: str | None) -> Volume:
         """Read the voxels, and require those that the digest was taken of; any where there is none.
@@ -63,7 +71,11 @@ class Input:
         ChangedInputError
             If there are others now, whatever the date of the file says.
         """
-        volume = (read_raw_stack if self.kind == "raw" else read_label_stack)(self.place, self.sections)
+        volume = (
+            read_raw_stack(self.place, self.sections, self.channel_axis)
+            if self.kind == "raw"
+            else read_label_stack(self.place, self.sections)
+        )
         if expected is not None and voxels_digest(volume) != expected:
             raise ChangedInputError(self)
         return volume
@@ -94,7 +106,7 @@ class ChangedInputError(VolumeError):
 def forget_changed(run: RunDirectory, changed: Input) -> None:
     """Let the next command take the digest of a changed input anew, whatever the date of the file says."""
     digests = InputDigests.read(run.inputs)
-    digests.forget(changed.place, changed.sections)
+    digests.forget(changed.place, changed.sections, changed.channel_axis)
     digests.write(run.inputs)
 
 
@@ -116,6 +128,7 @@ def inputs_of(config: RunConfig, volume: VolumeConfig, name: str) -> tuple[Input
             place,
             kind,
             volume.sections,
+            config.data.channel_axis if name == "raw" else None,
         )
         for index, place in enumerate(places)
     )

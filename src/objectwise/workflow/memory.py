@@ -6,11 +6,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from objectwise.config.volumes import LOCATED, VolumeConfig
+from objectwise.config.volumes import VolumeConfig
 from objectwise.errors import ObjectwiseError
 from objectwise.pipeline.memory import estimate_prediction_memory, require_prediction_memory
 from objectwise.pipeline.predict import find_device
-from objectwise.pipeline.stacks import describe_stack
 from objectwise.workflow.inputs import key_of
 from objectwise.workflow.job import Job
 from objectwise.workflow.preflight import Problems
@@ -25,9 +24,9 @@ def check_training_memory(job: Job, problems: Problems) -> None:
     try:
         device = find_device(job.config.training.accelerator).type
         for volume in job.config.data.train:
-            places = [place for name in LOCATED for place in volume.places(name)]
-            infos = [describe_stack(place, volume.sections) for place in places]
-            volumes.append((infos[0].shape, sum(np.dtype(info.dtype).itemsize for info in infos)))
+            infos = [one.describe() for one in (*job.raw(volume), *job.truth(volume))]
+            voxel = sum(np.dtype(info.dtype).itemsize * (info.channels or 1) for info in infos)
+            volumes.append((infos[0].shape, voxel))
         needed = estimate_training(job.config, volumes, device=device)
     except ObjectwiseError:
         return
@@ -44,11 +43,11 @@ def check_prediction_memory(job: Job, volumes: Iterable[VolumeConfig], problems:
     for volume in volumes:
         try:
             device = find_device(config.training.accelerator).type
-            info = describe_stack(volume.places("raw")[0], volume.sections)
+            info = job.raw(volume)[0].describe()
             needed = estimate_prediction_memory(
                 network_of(config, weights=False),
-                info.shape,
-                itemsize=np.dtype(info.dtype).itemsize * config.data.channels,
+                (config.data.channels, *info.shape),
+                itemsize=np.dtype(info.dtype).itemsize,
                 channels=len(job.task.channels),
                 window_shape=job.window_shape,
                 batch_size=config.prediction.batch_size,

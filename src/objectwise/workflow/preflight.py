@@ -11,8 +11,7 @@ from objectwise.config.volumes import LOCATED, VolumeConfig
 from objectwise.data import VolumeInfo, check_pair
 from objectwise.errors import ArgumentError, ConfigError, ObjectwiseError, ShapeError
 from objectwise.pipeline.predict import find_device
-from objectwise.pipeline.stacks import describe_stack
-from objectwise.workflow.inputs import key_of
+from objectwise.workflow.inputs import Input, key_of
 from objectwise.workflow.processes import device_count
 
 if TYPE_CHECKING:
@@ -48,7 +47,8 @@ def check_raw_of(job: Job, volume: VolumeConfig, problems: Problems) -> VolumeIn
     first: VolumeInfo | None = None
     for one in job.raw(volume):
         with problems.at(one.key):
-            info = describe_stack(one.place, one.sections)
+            info = one.describe()
+            _check_channels(job.config, one, info)
             job.task.check_shape(info.shape[-job.config.dimensions :])
             first = first or info
             if info.shape != first.shape:
@@ -57,6 +57,15 @@ def check_raw_of(job: Job, volume: VolumeConfig, problems: Problems) -> VolumeIn
                     f"{first.location}"
                 )
     return first
+
+
+def _check_channels(config: RunConfig, raw: Input, info: VolumeInfo) -> None:
+    """Require of a file with all channels that it has as many as the network takes."""
+    if raw.channel_axis is not None and info.channels != config.data.channels:
+        raise ShapeError(
+            f"`{raw.place}` must have as many channels as `data.channels` says, {config.data.channels}, "
+            f"got {info.channels} along axis {raw.channel_axis} (opacity is none)"
+        )
 
 
 def check_truth_of(job: Job, volume: VolumeConfig, problems: Problems) -> None:
@@ -70,9 +79,9 @@ def check_truth_of(job: Job, volume: VolumeConfig, problems: Problems) -> None:
                 )
     for one in job.truth(volume):
         with problems.at(one.key):
-            info = describe_stack(one.place, one.sections)
+            info = one.describe()
             try:
-                raw = describe_stack(job.raw(volume)[0].place, volume.sections)
+                raw = job.raw(volume)[0].describe()
             except ObjectwiseError:
                 continue  # a problem of the steps that read it
             check_pair(raw, info)

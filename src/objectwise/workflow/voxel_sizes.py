@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 
 from objectwise.config.volumes import VolumeConfig
 from objectwise.errors import ArgumentError, ObjectwiseError, ObjectwiseWarning
-from objectwise.pipeline.stacks import describe_stack
 from objectwise.workflow.job import Job
 from objectwise.workflow.preflight import Problems
 
@@ -55,7 +54,7 @@ def _size_of(job: Job, volume: VolumeConfig) -> Sequence[float] | None:
     if volume.voxel_size is not None:
         return volume.voxel_size[-job.config.dimensions :]
     try:
-        return describe_stack(volume.places("raw")[0], volume.sections).voxel_size[-job.config.dimensions :]
+        return job.raw(volume)[0].describe().voxel_size[-job.config.dimensions :]
     except ObjectwiseError:
         return None
 
