@@ -44,6 +44,17 @@ def test_structures_may_overlap_and_have_a_mask_each():
     np.testing.assert_array_equal(task.target({"classes": masks})["target"], masks)
 
 
+def test_objects_that_touch_may_be_learnt_apart():
+    task = MaskTask(structures=["nucleus"], separate=True)
+    ids = np.array([[[1, 1, 1, 2, 2, 0, 2]]])
+    target = task.target({"labels": ids})
+    np.testing.assert_array_equal(target["target"][0, 0], [1, 1, 0, 0, 1, 0, 1])
+    np.testing.assert_array_equal(target["instances"][0, 0], [1, 1, 0, 0, 2, 0, 2])
+    np.testing.assert_array_equal(task.truth({"labels": ids}, dimensions=2).ids, ids[0])
+    with pytest.raises(ArgumentError, match=r"must have labels .ids. to be separated"):
+        task.check({"classes": ids}, name="v")
+
+
 def test_what_is_ignored_is_so_in_every_channel():
     ignore = np.array([[[0, 0, 1, 0, 0, 0]]])
     target = three().target({"classes": CLASSES, "ignore": ignore})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from objectwise.checks import check_labels, first_position
+from objectwise.checks import check_bool, check_labels, first_position
 from objectwise.errors import ArgumentError, ShapeError
 from objectwise.maps import connected_components
 from objectwise.metrics import ClassScores, DetectionScores, class_scores
@@ -90,6 +90,10 @@ class MaskTask(Task):
         go through a softmax.
     structures : names, optional
         One or more that may overlap: label 1, 2, ... Predictions go through a sigmoid each.
+    separate : bool
+        Train on objects that do not touch: voxels with a neighbour (along an axis) of another id count as
+        background in the target, so that the components of what is learnt are single objects. Scores take
+        the objects as they are. Needs ids.
 
     Raises
     ------
@@ -104,8 +108,13 @@ class MaskTask(Task):
     default_score: ClassVar[str] = "f1"
 
     def __init__(
-        self, *, classes: Sequence[str] | None = None, structures: Sequence[str] | None = None
+        self,
+        *,
+        classes: Sequence[str] | None = None,
+        structures: Sequence[str] | None = None,
+        separate: bool = False,
     ) -> None:
+        check_bool(separate, name="separate")
         if (classes is None) == (structures is None):
             raise ArgumentError(
                 "the task 'masks' must have either `classes` (one for each voxel, the first the background) "
@@ -117,6 +126,7 @@ class MaskTask(Task):
         if len(names) < least or len(set(names)) != len(names):
             raise ArgumentError(f"the names of a task must be {least} or more and differ, got {list(names)}")
         self.exclusive = classes is not None
+        self.separate = separate
         self._names = names
         activation = (
             {"softmax": True, "sigmoid": False} if self.exclusive else {"softmax": False, "sigmoid": True}
@@ -155,6 +165,10 @@ class MaskTask(Task):
         """Require class labels that have names, ids, or both, which must agree."""
         if "classes" not in arrays and "labels" not in arrays:
             raise ArgumentError(f"volume {name!r} must have classes or labels (ids), got neither")
+        if self.separate and "labels" not in arrays:
+            raise ArgumentError(
+                f"volume {name!r} must have labels (ids) to be separated, got {sorted(arrays)}"
+            )
         if "classes" in arrays:
             self._check_classes(arrays["classes"], name)
         if "labels" in arrays:
@@ -219,6 +233,8 @@ class MaskTask(Task):
     def target(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
         """Return masks (uint8), ids (integer) and what is unknown (bool), (c, *spatial) each."""
         masks = self._masks(arrays).astype(np.uint8)
+        if self.separate:
+            masks *= ~_touching(self._ids(arrays))
         found: dict[str, NDArray[Any]] = {
             "target": self._with_background(masks, 1 - masks.max(0, keepdims=True))
         }
@@ -341,6 +357,18 @@ class MaskTask(Task):
         overall = mean_row(list(rows.values()))
         classes = {name: plain(rows[name]) | _counts(one) for name, one in found.items()}
         return Scored(overall, [overall], {"scores": plain(overall), "classes": classes})
+
+
+def _touching(ids: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return the voxels with a neighbour of another id, 0 not being one; (c, *spatial)."""
+    found = np.zeros(ids.shape, bool)
+    for axis in range(1, ids.ndim):
+        first, second = (np.moveaxis(ids, axis, 0)[part] for part in (slice(None, -1), slice(1, None)))
+        meet = (first != second) & (first != 0) & (second != 0)
+        marked = np.moveaxis(found, axis, 0)
+        marked[:-1] |= meet
+        marked[1:] |= meet
+    return found
 
 
 def _by_dimensions(
