@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import yaml
 
 from objectwise.config import load_config, parse_config
 from objectwise.config.models import SPEED_KEYS
@@ -66,11 +67,24 @@ def test_type_is_said_in_words(maker, field: dict[str, object], words: str):
     assert maker["_type"](field) == words
 
 
+def make_source(example: Path, folder: Path) -> None:
+    """Make an empty file for each case that an example's split names, where its patterns look for it."""
+    data = yaml.safe_load(example.read_text(encoding="utf-8"))["data"]
+    names = [name for group in data.get("split", {}).values() for name in group]
+    for pattern in data.get("source", {}).values():
+        place = folder / pattern.partition("}/")[2]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            place.with_name(place.name.replace("*", str(name))).touch()
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_example_loads_and_reads_its_folder_from_the_environment(example: Path, tmp_path: Path):
+    make_source(example, tmp_path)
     config = load_config(example)
     for volume in (*config.data.train, *config.data.tune, *config.data.evaluate):
-        assert parse_location(volume.raw).path.is_relative_to(tmp_path)
+        for place in volume.places("raw"):
+            assert parse_location(place).path.is_relative_to(tmp_path)
     for command in command_lines(example.read_text(encoding="utf-8")):
         load_config(example, overrides_of(command))
 
@@ -84,7 +98,7 @@ def test_overrides_on_the_page_apply_to_its_first_example():
 
 def test_variable_on_the_page_falls_back_on_its_default(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("DATA")
-    _, with_variables = blocks_of(PAGE, "yaml")
+    with_variables = blocks_of(PAGE, "yaml")[1]
     assert parse_config(with_variables).data.train[0].raw == "../data/stack.tif"
 
 
