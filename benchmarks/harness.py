@@ -33,7 +33,7 @@ from objectwise.threads import thread_count
 
 RESULTS = Path(__file__).resolve().parent / "results"
 PERFORMANCE = RESULTS.parents[1] / "docs" / "performance.md"
-PARTS = ("start", "malis", "malis_large", "tree", "instance", "region")
+PARTS = ("start", "malis", "malis_large", "tree", "instance", "region", "training")
 """Of docs/performance.md, in order; each benchmark writes its own."""
 MIB = 1 << 20
 
