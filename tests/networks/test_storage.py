@@ -50,7 +50,7 @@ def test_saved_network_predicts_the_same_when_loaded(tmp_path):
 
 def test_saved_network_is_plain_data(path):
     content = torch.load(path, weights_only=True)
-    assert content["format"] == 2
+    assert content["format"] == 3
     assert content["architecture"]["features"] == [4, 8]
     assert {key: content[key] for key in ("dimensions", "offsets", "window_shape", "voxel_size")} == {
         "dimensions": 2,
@@ -173,7 +173,7 @@ def with_first(weights, tensor):
             "are larger than what it holds",
         ),
         (lambda n: changed(n, architecture={"dimensions": 2}), "but it has no 'out_channels'"),
-        (lambda n: changed(n, architecture=3), "must hold an affinity network"),
+        (lambda n: changed(n, architecture=3), "must hold a network"),
         (
             lambda n: changed(n, architecture=n.architecture | {"features": [10**12, 10**12]}),
             "fits into memory",
@@ -193,11 +193,11 @@ def test_foreign_content_is_refused_in_a_sentence(path, network, change, message
 
 
 def test_file_of_a_later_format_asks_for_a_newer_version(path, network, monkeypatch):
-    monkeypatch.setattr("objectwise.networks.storage.FORMAT", 3)
+    monkeypatch.setattr("objectwise.networks.storage.FORMAT", 4)
     save_network(path, network)
     monkeypatch.undo()
     with pytest.raises(
-        CheckpointError, match="must be of format 2 or before, got 3; read it with a newer objectwise"
+        CheckpointError, match="must be of format 3 or before, got 4; read it with a newer objectwise"
     ):
         load_network(path)
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from objectwise.checks import check_dimensions, check_whole_number
 from objectwise.errors import ArgumentError, ShapeError
-from objectwise.networks.record import NetworkRecord
+from objectwise.networks.network import Network
 from objectwise.networks.shapes import check_raw
 
 GROUPS = 4
@@ -27,7 +27,7 @@ LEAK = 0.01
 """Negative slope of MONAI's leaky ReLU in these blocks, and so of the initial weights."""
 
 
-class AffinityUNet(nn.Module):
+class AffinityUNet(Network):
     """Predict one affinity logit per voxel and offset, at the resolution of the input.
 
     Parameters
@@ -72,6 +72,8 @@ class AffinityUNet(nn.Module):
     connectomics challenge", 2017 (anisotropic kernels for affinities).
     """
 
+    name = "unet"
+
     def __init__(
         self,
         dimensions: int,
@@ -102,8 +104,6 @@ class AffinityUNet(nn.Module):
             "kernel_sizes": kernels,
             "strides": steps,
         }
-        self.record: NetworkRecord | None = None
-        """What it was trained on; kept in its file."""
         try:
             self._build()
         except (RuntimeError, MemoryError, TypeError, OverflowError) as error:
@@ -138,11 +138,6 @@ class AffinityUNet(nn.Module):
             for level in range(len(steps))
         )
         self.head = UnetOutBlock(dimensions, features[0], outer)
-
-    @property
-    def dimensions(self) -> int:
-        """Number of spatial axes."""
-        return int(self.architecture["dimensions"])
 
     @property
     def total_stride(self) -> tuple[int, ...]:
@@ -181,22 +176,14 @@ class AffinityUNet(nn.Module):
         check_raw(raw, dimensions=self.dimensions, channels=self.architecture["in_channels"])
         self.check_shape(raw.shape[2:], name="raw")
 
-    def check_shape(self, spatial: Sequence[int], *, name: str) -> None:
-        """Require spatial lengths that the network can halve and double back.
+    @property
+    def rule(self) -> str:
+        """Multiples of `total_stride`, which the network can halve and double back."""
+        return f"lengths that are multiples of the network's total stride {self.total_stride}"
 
-        Raises
-        ------
-        ShapeError
-            If the number of axes differs, or a length is not a multiple of `total_stride`.
-        """
-        strides = self.total_stride
-        if len(spatial) != self.dimensions:
-            raise ShapeError(f"`{name}` must have {self.dimensions} spatial axes, got {tuple(spatial)}")
-        if any(length % stride for length, stride in zip(spatial, strides, strict=True)):
-            raise ShapeError(
-                f"`{name}` must have spatial lengths that are multiples of the network's total stride "
-                f"{strides}, got {tuple(spatial)}; pad or crop it"
-            )
+    def left_of(self, length: int, axis: int) -> int | None:
+        """Return a multiple of the stride as it is."""
+        return None if length < 1 or length % self.total_stride[axis] else length
 
 
 def _norm(features: int) -> tuple[str, dict[str, int]]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from objectwise.checks import check_bool, check_whole_number
 from objectwise.errors import ArgumentError
+from objectwise.networks.network import Network
 from objectwise.networks.shapes import check_raw
 
 HISTORIC: dict[str, dict[str, Any]] = {
@@ -24,7 +25,7 @@ HISTORIC: dict[str, dict[str, Any]] = {
 ACTIVATIONS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
 
 
-class ConvolutionalNetwork(nn.Module):
+class ConvolutionalNetwork(Network):
     """Convolutions of one size behind one another, at the resolution of the input.
 
     Parameters
@@ -54,6 +55,8 @@ class ConvolutionalNetwork(nn.Module):
     ----------
     Turaga et al., "Maximin affinity learning of image segmentation", 2009.
     """
+
+    name = "convolutional"
 
     def __init__(
         self,
@@ -104,7 +107,21 @@ class ConvolutionalNetwork(nn.Module):
 
     def forward(self, raw: Tensor) -> Tensor:
         """Return logits (n, out_channels, *spatial) of `raw` (n, in_channels, *spatial)."""
-        shape = self.architecture
-        check_raw(raw, dimensions=shape["dimensions"], channels=shape["in_channels"])
+        check_raw(raw, dimensions=self.dimensions, channels=self.in_channels)
+        self.shape_of_output(raw.shape[2:])
         logits: Tensor = self.layers(raw)
         return logits
+
+    @property
+    def rule(self) -> str:
+        """Any, or without padding what the layers leave something of."""
+        return f"lengths of at least {self._lost + 1}, of which valid convolutions leave something"
+
+    @property
+    def _lost(self) -> int:
+        layers = len(self.architecture["features"]) + 1
+        return 0 if self.architecture["padding"] else layers * (self.architecture["kernel_size"] - 1)
+
+    def left_of(self, length: int, axis: int) -> int | None:
+        """Return a length as it is, or without padding what the layers leave of it."""
+        return length - self._lost if length > self._lost else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,13 +10,14 @@ from torch import Tensor, nn
 
 from objectwise.checks import check_whole_number
 from objectwise.errors import ShapeError
+from objectwise.networks.network import Network
 from objectwise.networks.shapes import check_raw
 
 LOST = 4
 """Voxels that two convolutions of 3 take from a length."""
 
 
-class MALA(nn.Module):
+class MALA(Network):
     """The network of Funke et al. 2019.
 
     Two 3 x 3 x 3 convolutions without padding at each level, max pooling and transposed convolutions by the
@@ -50,6 +50,8 @@ class MALA(nn.Module):
     (56, 56, 56)
     """
 
+    name = "mala"
+
     def __init__(
         self,
         out_channels: int,
@@ -71,6 +73,7 @@ class MALA(nn.Module):
             raise ShapeError(f"`factors` must be rows of three positive numbers, got {[*map(list, factors)]}")
         self.factors = [(int(z), int(y), int(x)) for z, y, x in factors]
         self.architecture: dict[str, Any] = {
+            "dimensions": 3,
             "out_channels": out_channels,
             "features": features,
             "growth": growth,
@@ -111,27 +114,14 @@ class MALA(nn.Module):
         logits: Tensor = self.head(raw)
         return logits
 
-    def shape_of_output(self, spatial: Sequence[int], *, name: str = "raw") -> tuple[int, ...]:
-        """Return the spatial shape that an input becomes.
+    @property
+    def rule(self) -> str:
+        """What valid convolutions and pooling leave something whole of."""
+        return f"lengths that valid convolutions and pooling by {self.factors} leave something whole of"
 
-        Raises
-        ------
-        ShapeError
-            If an axis is too short, or a level of it no multiple of its factor.
-        """
-        shape = []
-        for axis, length in enumerate(spatial):
-            steps = [row[axis] for row in self.factors]
-            size = _left_of(length, steps)
-            if size is None:
-                fits = next(longer for longer in itertools.count(length) if _left_of(longer, steps))
-                raise ShapeError(
-                    f"`{name}` must have lengths that valid convolutions and pooling by {steps} leave "
-                    "something "
-                    f"whole of, got {tuple(spatial)}; along axis {axis} {fits} would fit"
-                )
-            shape.append(size)
-        return tuple(shape)
+    def left_of(self, length: int, axis: int) -> int | None:
+        """Return what valid convolutions leave of a length, or None where it does not fit."""
+        return _left_of(length, [row[axis] for row in self.factors])
 
 
 def _left_of(length: int, steps: Sequence[int]) -> int | None:

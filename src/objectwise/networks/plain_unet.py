@@ -9,14 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from objectwise.checks import check_bool, check_whole_number
-from objectwise.errors import ArgumentError, ShapeError
-from objectwise.networks.mala import cropped
+from objectwise.errors import ArgumentError
+from objectwise.networks.mala import LOST, cropped
+from objectwise.networks.network import Network
 from objectwise.networks.shapes import check_raw
 
 UP_MODES = ("transposed", "bilinear")
 
 
-class PlainUNet(nn.Module):
+class PlainUNet(Network):
     """A 2-D U-Net whose width doubles from level to level.
 
     Parameters
@@ -46,6 +47,8 @@ class PlainUNet(nn.Module):
     torch.Size([1, 2, 4, 4])
     """
 
+    name = "plain_unet"
+
     def __init__(
         self,
         out_channels: int,
@@ -70,6 +73,7 @@ class PlainUNet(nn.Module):
         if up_mode not in UP_MODES:
             raise ArgumentError(f"`up_mode` must be one of {list(UP_MODES)}, got {up_mode!r}")
         self.architecture: dict[str, Any] = {
+            "dimensions": 2,
             "out_channels": out_channels,
             "depth": depth,
             "width_factor": width_factor,
@@ -100,7 +104,7 @@ class PlainUNet(nn.Module):
             If a level cannot be halved.
         """
         check_raw(raw, dimensions=2, channels=self.architecture["in_channels"])
-        self._check_shape(raw.shape[2:])
+        self.shape_of_output(raw.shape[2:])
         skips = []
         for level, block in enumerate(self.down):
             raw = block(raw if level == 0 else nn.functional.max_pool2d(raw, 2))
@@ -111,18 +115,25 @@ class PlainUNet(nn.Module):
         logits: Tensor = self.head(raw)
         return logits
 
-    def _check_shape(self, spatial: torch.Size) -> None:
-        depth, lost = self.architecture["depth"], 0 if self.architecture["padding"] else 4
-        for length in spatial:
-            size = length
-            for _ in range(depth - 1):
-                size -= lost
-                if size < 2 or size % 2:
-                    raise ShapeError(
-                        f"`raw` must have lengths that {depth - 1} levels can halve"
-                        f"{'' if not lost else ', each after losing 4 pixels'}, got {tuple(spatial)}"
-                    )
-                size //= 2
+    @property
+    def rule(self) -> str:
+        """What every level can halve."""
+        lost = "" if self.architecture["padding"] else ", each after losing 4 pixels"
+        return f"lengths that {self.architecture['depth'] - 1} levels can halve{lost}"
+
+    def left_of(self, length: int, axis: int) -> int | None:
+        """Return a length as it is, or without padding what convolutions leave of it."""
+        lost = 0 if self.architecture["padding"] else LOST
+        halved = self.architecture["depth"] - 1
+        for _ in range(halved):
+            length -= lost
+            if length < 2 or length % 2:
+                return None
+            length //= 2
+        length -= lost
+        for _ in range(halved):
+            length = length * 2 - lost
+        return length if length > 0 else None
 
 
 def _two_convolutions(before: int, after: int, *, padding: bool, batch_norm: bool) -> nn.Sequential:

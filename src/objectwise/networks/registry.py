@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from torch import nn
+import torch
 
-from objectwise.errors import ArgumentError, ObjectwiseError
+from objectwise.errors import ArgumentError
+from objectwise.networks.foreign import ForeignNetwork, check_options, given_by_the_run, is_monai, made_of
+from objectwise.networks.network import Network, plain_options
 
 NETWORKS: dict[str, str] = {
     "unet": "objectwise.networks.affinity_unet:AffinityUNet",
@@ -18,19 +19,21 @@ NETWORKS: dict[str, str] = {
     "residual_unet": "objectwise.networks.residual_unet:ResidualSymmetricUNet",
     "convolutional": "objectwise.networks.convolutional:ConvolutionalNetwork",
 }
-"""Ours. `monai` is any network of `monai.networks.nets`, by its class."""
+"""Ours. `monai.CLASS` is any network of `monai.networks.nets`."""
 
 DIMENSIONS = {"mala": 3, "plain_unet": 2, "residual_unet": 3}
 """Networks for volumes or for images only."""
 
-SPATIAL_NAMES = ("dimensions", "spatial_dims")
-INPUT_NAMES = ("in_channels",)
-OUTPUT_NAMES = ("out_channels", "num_classes")
-
 
 def build(
-    name: str, *, dimensions: int, in_channels: int, out_channels: int, options: Mapping[str, Any]
-) -> nn.Module:
+    name: str,
+    *,
+    dimensions: int,
+    in_channels: int,
+    out_channels: int,
+    options: Mapping[str, Any],
+    weights: bool = True,
+) -> Network:
     """Return a network with random weights.
 
     Parameters
@@ -40,71 +43,44 @@ def build(
     dimensions : 2 or 3
     in_channels, out_channels : int
     options : mapping
-        Further keyword arguments of the class.
+        Further keyword arguments of the class, plain data.
+    weights : bool
+        False takes no memory, whatever the size: the weights have shapes and no values (device `meta`). Only
+        a network of others that cannot be made so has values.
 
     Raises
     ------
     ArgumentError
         If there is no such network, it is for other dimensions, or an option is none of its.
     """
-    if name in NETWORKS:
-        needed = DIMENSIONS.get(name, dimensions)
-        if needed != dimensions:
-            raise ArgumentError(f"the network {name!r} must have dimensions: {needed}, got {dimensions}")
-    made = _class_of(name)
-    given = _given(made, name, dimensions, in_channels, out_channels)
-    known = [one for one in inspect.signature(made).parameters if one not in given]
-    for option in options:
-        if option not in known:
-            raise ArgumentError(f"`network.options` must be among those of {name} {known}, got {option!r}")
-    try:
-        network = made(**given, **options)
-    except ObjectwiseError:
-        raise
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+    if not isinstance(name, str) or not (name in NETWORKS or is_monai(name) or ":" in name):
         raise ArgumentError(
-            f"`network.options` must make a network of {name}, got {dict(options)}: {reason}"
-        ) from error
-    if not isinstance(network, nn.Module):
-        raise ArgumentError(f"`network` must be a torch module, got {type(network).__name__} from {name}")
-    return network
-
-
-def _class_of(name: str) -> Callable[..., Any]:
-    place = NETWORKS.get(name, name)
-    if place.startswith("monai."):
-        place = f"monai.networks.nets:{place.removeprefix('monai.')}"
-    module, colon, attribute = place.partition(":")
-    if not colon:
-        raise ArgumentError(
-            f"`network.name` must be one of {', '.join(NETWORKS)}, monai.CLASS or package.module:Class, "
-            f"got {name!r}"
+            f"`network` must be one of {', '.join(NETWORKS)}, monai.CLASS or package.module:Class, got "
+            f"{name!r}"
         )
-    try:
-        made: Callable[..., Any] = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ArgumentError(
-            f"`network.name` must name a class that imports, got {name!r}: {error}"
-        ) from error
-    return made
+    sizes = {"dimensions": dimensions, "in_channels": in_channels, "out_channels": out_channels}
+    if name in NETWORKS:
+        with torch.device("cpu" if weights else "meta"):
+            return _ours(name, plain_options(options), **sizes)
+    if not weights:
+        try:
+            with torch.device("meta"):
+                return ForeignNetwork(name, options=options, **sizes)
+        except ArgumentError as error:
+            if error.__cause__ is None:  # it is no question of values
+                raise
+    with torch.device("cpu"):
+        return ForeignNetwork(name, options=options, **sizes)
 
 
-def _given(
-    made: Callable[..., Any], name: str, dimensions: int, in_channels: int, out_channels: int
-) -> dict[str, Any]:
-    """Return what the run decides, under the names that the class has for it."""
-    parameters = inspect.signature(made).parameters
-    given: dict[str, Any] = {}
-    for names, value, needed in (
-        (SPATIAL_NAMES, dimensions, False),
-        (INPUT_NAMES, in_channels, True),
-        (OUTPUT_NAMES, out_channels, True),
-    ):
-        found = [one for one in names if one in parameters]
-        if needed and not found:
-            raise ArgumentError(
-                f"`network.name` must name a class with an argument {names[0]!r}, got {name!r}"
-            )
-        given |= dict.fromkeys(found[:1], value)
-    return given
+def _ours(name: str, options: Mapping[str, Any], *, dimensions: int, **channels: int) -> Network:
+    needed = DIMENSIONS.get(name, dimensions)
+    if needed != dimensions:
+        raise ArgumentError(f"the network {name!r} must have dimensions: {needed}, got {dimensions}")
+    module, _, attribute = NETWORKS[name].partition(":")
+    made = getattr(import_module(module), attribute)
+    given = given_by_the_run(made, name, dimensions=dimensions, **channels)
+    check_options(made, name, given, options)
+    network = made_of(made, name, {**given, **options})
+    assert isinstance(network, Network)
+    return network

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,12 +11,13 @@ from torch import Tensor, nn
 
 from objectwise.checks import check_whole_number
 from objectwise.errors import ShapeError
+from objectwise.networks.network import Network
 from objectwise.networks.shapes import check_raw
 
 Kernel = tuple[int, int, int]
 
 
-class ResidualSymmetricUNet(nn.Module):
+class ResidualSymmetricUNet(Network):
     """The network of Lee et al. 2017.
 
     A 1 x 5 x 5 convolution in and out; residual modules of three convolutions at every level, the finest one
@@ -35,6 +37,8 @@ class ResidualSymmetricUNet(nn.Module):
     ----------
     Lee, Zung, Li, Jain, Seung: "Superhuman accuracy on the SNEMI3D connectomics challenge", 2017.
     """
+
+    name = "residual_unet"
 
     def __init__(
         self,
@@ -58,6 +62,7 @@ class ResidualSymmetricUNet(nn.Module):
             )
         self.steps = steps
         self.architecture: dict[str, Any] = {
+            "dimensions": 3,
             "out_channels": out_channels,
             "features": list(features),
             "strides": [list(row) for row in steps],
@@ -91,7 +96,7 @@ class ResidualSymmetricUNet(nn.Module):
             If the shape is no multiple of the strides.
         """
         check_raw(raw, dimensions=3, channels=self.architecture["in_channels"])
-        self._check_shape(raw.shape[2:])
+        self.shape_of_output(raw.shape[2:])
         raw = self.embed(raw)
         skips = []
         for level, module in enumerate(self.down):
@@ -102,16 +107,19 @@ class ResidualSymmetricUNet(nn.Module):
         logits: Tensor = self.head(self.unembed(raw))
         return logits
 
-    def _check_shape(self, spatial: Sequence[int]) -> None:
-        total = [1, 1, 1]
-        for row in self.steps:
-            total = [product * step for product, step in zip(total, row, strict=True)]
-        if any(length % step for length, step in zip(spatial, total, strict=True)):
-            raise ShapeError(
-                f"`raw` must have spatial lengths that are multiples of the network's total stride {total}, "
-                "got "
-                f"{tuple(spatial)}; pad or crop it"
-            )
+    @property
+    def total_stride(self) -> tuple[int, ...]:
+        """Product of the strides along each axis."""
+        return tuple(math.prod(column) for column in zip(*self.steps, strict=True))
+
+    @property
+    def rule(self) -> str:
+        """Multiples of `total_stride`."""
+        return f"lengths that are multiples of the network's total stride {self.total_stride}"
+
+    def left_of(self, length: int, axis: int) -> int | None:
+        """Return a multiple of the stride as it is."""
+        return None if length < 1 or length % self.total_stride[axis] else length
 
 
 class _ResidualModule(nn.Module):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -21,12 +21,31 @@ def check_raw(raw: Tensor, *, dimensions: int, channels: int) -> None:
 
 
 def output_shape(
-    network: nn.Module, spatial: Sequence[int], *, in_channels: int, name: str
+    network: nn.Module,
+    spatial: Sequence[int],
+    *,
+    in_channels: int,
+    name: str,
+    training: bool = False,
+    with_values: Callable[[], nn.Module] | None = None,
 ) -> tuple[int, ...]:
     """Return the shape (k, *spatial) of what a network makes of an input.
 
     Asked without values, which takes no time and no memory; only a network that holds tensors of its own
-    beside its parameters, or looks at values, is shown one input of zeros.
+    beside its parameters, or looks at values, is shown zeros.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Stays as it is.
+    spatial : shape of an input
+    in_channels : int
+    name : str
+        Of the shape, in messages.
+    training : bool
+        Some networks return more in training than in evaluation.
+    with_values : callable, optional
+        Returns a network to show zeros to, in the place of one without values.
 
     Raises
     ------
@@ -34,25 +53,54 @@ def output_shape(
         If the input does not fit the network, or it returns something else than (n, k, *spatial) of an
         input's axes.
     """
-    out: object = None
-    for device in ("meta", "cpu"):
+    try:
+        out = _shown(network, spatial, in_channels, "meta", training=training)
+    except ObjectwiseError:
+        raise
+    except Exception:  # of anyone's network
         try:
-            with torch.no_grad():
-                shadow = copy.deepcopy(network).to(device).eval()
-                out = shadow(torch.zeros((1, in_channels, *spatial), device=device))
-            break
+            one = network if with_values is None else with_values()
+            out = _shown(one, spatial, in_channels, "cpu", training=training)
         except ObjectwiseError:
             raise
         except Exception as error:
-            if device == "cpu":
-                reason = (str(error).splitlines() or [type(error).__name__])[0]
-                raise ShapeError(f"`{name}` must fit the network, got {tuple(spatial)}: {reason}") from error
-    if not isinstance(out, Tensor) or out.ndim != len(spatial) + 2 or len(out) != 1:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ShapeError(f"`{name}` must fit the network, got {tuple(spatial)}: {reason}") from error
+    if not isinstance(out, Tensor) or out.ndim != len(spatial) + 2 or len(out) != _n_shown(training=training):
         came = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
         raise ShapeError(
-            f"a network must return (n, k, *spatial), got {came} for an input of {tuple(spatial)}"
+            f"a network must return (n, k, *spatial){' in training too' if training else ''}, got {came} for "
+            f"inputs of {tuple(spatial)}"
         )
     return tuple(out.shape[1:])
+
+
+def shape_without_values(
+    network: nn.Module, spatial: Sequence[int], *, in_channels: int
+) -> tuple[int, ...] | None:
+    """Return the shape (k, *spatial) of an output, or None where it cannot be told without values."""
+    try:
+        out = _shown(network, spatial, in_channels, "meta", training=False)
+    except Exception:  # of anyone's network
+        return None
+    return tuple(out.shape[1:]) if isinstance(out, Tensor) else None
+
+
+def _shown(
+    network: nn.Module, spatial: Sequence[int], in_channels: int, device: str, *, training: bool
+) -> object:
+    """Return what a copy of a network makes of zeros."""
+    # Chance, as that of dropout, is not that of the caller.
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        shadow = copy.deepcopy(network).to(device).train(training)
+        inputs = torch.zeros((_n_shown(training=training), in_channels, *spatial), device=device)
+        out: object = shadow(inputs)
+    return out
+
+
+def _n_shown(*, training: bool) -> int:
+    """Return how many inputs a network is shown: of one alone, batch norm in training can make nothing."""
+    return 2 if training else 1
 
 
 def field_of_view(network: nn.Module, spatial: Sequence[int], *, in_channels: int = 1) -> tuple[int, ...]:
