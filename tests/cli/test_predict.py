@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 from objectwise.cli.main import app
 from objectwise.data import fit_normalisation, read_volume, write_volume
 from objectwise.networks import AffinityUNet, NetworkRecord, load_network, save_network
-from objectwise.pipeline import predict_affinities, read_affinities
+from objectwise.networks.registry import build
+from objectwise.pipeline import predict_affinities, read_affinities, read_prediction
 
 
 @pytest.fixture
@@ -140,3 +141,50 @@ def test_trash_is_misuse_in_one_sentence(tmp_path: Path, raw: Path):
         f"error: {tmp_path / 'trash.pt'} must be a network file, but it is damaged or something"
     )
     assert said.count("\n") == 1
+
+
+OWN = "tests.networks.anyones:Own"
+MASKS = {"name": "masks", "options": {"classes": ["background", "cell"]}}
+
+
+def masks(folder: Path, name: str, **record: object) -> Path:
+    """Write a network of two classes, and return its file."""
+    network = build(name, dimensions=3, in_channels=1, out_channels=2, options={})
+    parts = {"task": MASKS, "channels": ("background", "cell"), **record}
+    plain = fit_normalisation([np.arange(256, dtype=np.uint8)]).as_plain()
+    network.record = NetworkRecord((8, 16, 8), (1.0, 1.0, 1.0), plain, **parts)
+    save_network(folder / "network.pt", network)
+    return folder / "network.pt"
+
+
+def test_network_of_masks_writes_probabilities(tmp_path: Path, raw: Path):
+    network = masks(tmp_path, OWN)
+    assert predict(network, raw, "--python", OWN, "--json") == ""
+    found = read_prediction(f"{tmp_path}/a.h5:volumes/predictions/probabilities")
+    assert list(found.attributes["channels"]) == ["background", "cell"]
+    np.testing.assert_allclose(found.array.sum(0), 1, rtol=1e-5)
+    assert "`--offsets` must be left out with a network of the task 'masks'" in predict(
+        network, raw, "--python", OWN, "--overwrite", "--offsets", "nearest", code=2
+    )
+
+
+def test_network_of_ones_own_is_imported_by_name_alone(tmp_path: Path, raw: Path):
+    said = predict(masks(tmp_path, OWN), raw, code=2)
+    assert f"where you trust that module, load it with python='{OWN}', or on the command line" in said
+    assert f"with --python {OWN}" in said
+
+
+def test_task_of_ones_own_is_predicted_by_its_run(tmp_path: Path, raw: Path):
+    network = masks(tmp_path, OWN, task={"python": "nowhere:Task"})
+    said = predict(network, raw, "--python", OWN, code=2)
+    assert (
+        "a network must be of the task affinities or masks to be used without its run, got 'nowhere:Task'"
+        in said
+    )
+
+
+def test_image_of_other_channels_than_the_network_reads_is_refused(tmp_path: Path, raw: Path):
+    network = build("convolutional", dimensions=3, in_channels=2, out_channels=3, options={"features": [2]})
+    save_network(tmp_path / "network.pt", network)
+    said = predict(tmp_path / "network.pt", raw, "--window-shape", "8,16,16", "--offsets", "nearest", code=2)
+    assert said == "error: `raw` must have 2 channel(s), as the network was made for, got 1\n"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from objectwise.errors import ArgumentError
+from objectwise.errors import ArgumentError, ObjectwiseWarning
 from objectwise.networks.machine import memory_of, require_memory, torch_threads
 
 
@@ -21,7 +21,8 @@ def test_memory_of_the_machine_is_what_a_container_may_take(monkeypatch, tmp_pat
 def test_what_cannot_fit_is_refused_with_both_numbers(monkeypatch):
     monkeypatch.setattr("objectwise.networks.machine.memory_of", lambda device: 3 * 2**30)
     require_memory(3 * 2**30, "cpu", what="it", cure="take less")
-    require_memory(None, "cpu", what="it", cure="take less")
+    with pytest.warns(ObjectwiseWarning, match="the memory of it cannot be told before it begins"):
+        require_memory(None, "cpu", what="it", cure="take less")
     with pytest.raises(ArgumentError) as raised:
         require_memory(2**42, "cpu", what="it", cure="take less")
     assert str(raised.value) == (

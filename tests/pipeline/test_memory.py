@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from objectwise.errors import ArgumentError
+from objectwise.errors import ArgumentError, ObjectwiseWarning
 from objectwise.networks import AffinityUNet
+from objectwise.networks.convolutional import ConvolutionalNetwork
 from objectwise.pipeline.memory import (
     PredictionMemory,
     estimate_prediction_memory,
@@ -66,10 +67,23 @@ def test_window_larger_than_the_volume_counts_with_all_of_its_padding():
     assert around.device > 50 * inside.device
 
 
+def test_network_of_valid_convolutions_counts_with_what_it_reads_around():
+    options = {"itemsize": 1, "channels": 3, "batch_size": 1, "window_shape": (20, 64, 64)}
+    same, valid = (
+        estimate_prediction_memory(
+            ConvolutionalNetwork(3, 3, features=(2,), kernel_size=9, padding=padding), (4, 48, 48), **options
+        )
+        for padding in (True, False)
+    )
+    # It writes 4 x 48 x 48 and no margin, and reads as much as the other.
+    assert valid.host < same.host / 2
+
+
 def test_host_and_device_are_one_on_the_cpu_and_two_on_a_gpu(monkeypatch):
     monkeypatch.setattr("objectwise.networks.machine.memory_of", lambda device: 100)
     require_prediction_memory(PredictionMemory(60, 60), "cuda", what="the prediction")
-    require_prediction_memory(PredictionMemory(60, None), "cpu", what="the prediction")
+    with pytest.warns(ObjectwiseWarning, match="the memory of the prediction cannot be told"):
+        require_prediction_memory(PredictionMemory(60, None), "cpu", what="the prediction")
     for needed, device in ((PredictionMemory(60, 60), "cpu"), (PredictionMemory(1, 101), "cuda")):
         with pytest.raises(ArgumentError, match="the prediction must fit into the memory of the device"):
             require_prediction_memory(needed, device, what="the prediction")

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from objectwise.config import RunConfig
     from objectwise.data import VolumeInfo
     from objectwise.graph import Neighborhood
-    from objectwise.networks import AffinityUNet
+    from objectwise.networks import Network
+    from objectwise.tasks import Task
 
 
 @one_sentence
@@ -94,13 +95,23 @@ def predict(
         ),
     ] = None,
     offsets: Offsets = None,
+    python: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PACKAGE.MODULE:CLASS",
+            help="Class of the network, where it is one of your own: its module is imported, which runs it.",
+            show_default=False,
+            rich_help_panel=FILES_PANEL,
+        ),
+    ] = None,
     dry_run: DryRun = False,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
-    r"""Predict affinities, for the volumes of a run or for one file.
+    r"""Predict affinities or masks, for the volumes of a run or for one file.
 
     Affinities are (k, z, y, x) float32 in 0..1, one channel per offset, higher for "same object", in HDF5.
+    Masks are probabilities in the same form, one channel per class or structure.
 
     objectwise predict runs/isbi2012
     objectwise predict --network runs/isbi2012/train/network.pt \
@@ -115,6 +126,7 @@ def predict(
         "--batch-size": batch_size,
         "--accelerator": accelerator,
         "--offsets": offsets,
+        "--python": python,
     }
     if not on_files(
         config,
@@ -144,6 +156,7 @@ def predict(
         channel_axis=channel_axis,
         window_shape=shape_of(window_shape, name="--window-shape"),
         offsets=offsets,
+        python=python,
         options={
             "overlap": 0.25 if overlap is None else overlap,
             "batch_size": 4 if batch_size is None else batch_size,
@@ -164,6 +177,7 @@ def _predict_file(
     channel_axis: int | None,
     window_shape: tuple[int, ...] | None,
     offsets: str | None,
+    python: str | None,
     options: dict[str, Any],
     dry_run: bool,
     overwrite: bool,
@@ -172,17 +186,20 @@ def _predict_file(
     from objectwise.cli.progress import TerminalReporter
     from objectwise.cli.text import as_json
     from objectwise.networks import load_network
-    from objectwise.pipeline import describe_stack, predict_affinities, read_raw_stack, write_affinities
+    from objectwise.pipeline import describe_stack, predict_probabilities, read_raw_stack, write_prediction
     from objectwise.pipeline.affinity_files import DEFAULT_DATASET
     from objectwise.pipeline.predict import check_windows, normalisation_of
 
-    place = in_container(output, DEFAULT_DATASET)
-    require_format(place, ("HDF5",), what="affinities (k, z, y, x)", example=f"out.h5:{DEFAULT_DATASET}")
-    require_new(place, overwrite=overwrite, dry_run=dry_run)
-    model = load_network(network)
+    example = f"out.h5:{DEFAULT_DATASET}"
+    require_format(
+        in_container(output, DEFAULT_DATASET), ("HDF5",), what="affinities (k, z, y, x)", example=example
+    )
+    model = load_network(network, python=python)
     run_config = _run_of(network) if model.record is None else None
     normalisation_of(model)
-    neighborhood = _neighborhood(model, run_config, offsets)
+    task = _task(model, run_config, offsets)
+    place = in_container(output, task.dataset)
+    require_new(place, overwrite=overwrite, dry_run=dry_run)
     window = _window(model, run_config, window_shape)
     info = describe_stack(raw, sections, channel_axis)
     _require_channels(model, info)
@@ -193,25 +210,41 @@ def _predict_file(
         volume = read_raw_stack(raw, sections, channel_axis)
         with TerminalReporter() as reporter:
             bar = partial(reporter.progress, "predict")
-            affinities = predict_affinities(
-                model, volume.array, window_shape=window, name=raw, progress=bar, **options
+            prediction = predict_probabilities(
+                model,
+                volume.array,
+                activation=task.probabilities,
+                window_shape=window,
+                name=raw,
+                progress=bar,
+                **options,
             )
-        write_affinities(
+        write_prediction(
             place,
-            affinities,
-            neighborhood.embedded().array,
+            prediction,
+            task.attributes,
             voxel_size=volume.voxel_size,
             offset=volume.offset,
             overwrite=overwrite,
         )
+    what = task.dataset.rpartition("/")[2]
     outcome = {
         "raw": raw,
         "shape": list(info.shape),
         "window_shape": list(window),
-        "offsets": neighborhood.offsets,
-        "affinities": place,
+        **_meaning(task),
+        what: place,
     }
-    print(as_json(outcome) if json else f"{'would write' if dry_run else 'affinities:'} {place}")
+    print(as_json(outcome) if json else f"{'would write' if dry_run else f'{what}:'} {place}")
+
+
+def _meaning(task: Task) -> dict[str, Any]:
+    """Return what the channels are, as plain data."""
+    from objectwise.tasks.affinities import AffinityTask
+
+    if isinstance(task, AffinityTask):
+        return {"offsets": task.neighborhood.offsets}
+    return {"channels": list(task.channels)}
 
 
 def _require_channels(model: AffinityUNet, info: VolumeInfo) -> None:
@@ -223,7 +256,7 @@ def _require_channels(model: AffinityUNet, info: VolumeInfo) -> None:
 
 
 def _require_memory(
-    model: AffinityUNet, info: VolumeInfo, window: tuple[int, ...], options: dict[str, Any]
+    model: Network, info: VolumeInfo, window: tuple[int, ...], options: dict[str, Any]
 ) -> None:
     """Refuse what cannot fit, before anything is read."""
     import numpy as np
@@ -236,7 +269,7 @@ def _require_memory(
         model,
         (info.channels or 1, *info.shape),
         itemsize=np.dtype(info.dtype).itemsize,
-        channels=model.architecture["out_channels"],
+        channels=model.out_channels,
         window_shape=window,
         batch_size=options["batch_size"],
         device=device,
@@ -244,7 +277,7 @@ def _require_memory(
     require_prediction_memory(needed, device, what="the prediction")
 
 
-def _compare_voxel_sizes(model: AffinityUNet, voxel_size: Sequence[float]) -> None:
+def _compare_voxel_sizes(model: Network, voxel_size: Sequence[float]) -> None:
     """Warn of a volume whose voxels are not of the size that the network has learnt objects in."""
     from objectwise.workflow.voxel_sizes import voxel_size_warning
 
@@ -270,13 +303,26 @@ def _run_of(network: Path) -> RunConfig | None:
     return load_config(config) if of_a_run and config.is_file() else None
 
 
-def _neighborhood(model: AffinityUNet, run: RunConfig | None, offsets: str | None) -> Neighborhood:
+def _task(model: Network, run: RunConfig | None, offsets: str | None) -> Task:
     """Return what the channels mean: as the network says; before it could, as the run or the user says."""
+    from objectwise.tasks import AffinityTask, task_of_record
+
+    record = model.record
+    if record is None or record.offsets is not None:
+        return AffinityTask(_neighborhood(model, run, offsets))
+    if offsets is not None:
+        raise ArgumentError(
+            f"`--offsets` must be left out with a network of the task {record.task_name!r}, got {offsets!r}"
+        )
+    return task_of_record(record)
+
+
+def _neighborhood(model: Network, run: RunConfig | None, offsets: str | None) -> Neighborhood:
     from objectwise.graph import Neighborhood
 
-    channels = model.architecture["out_channels"]
+    channels = model.out_channels
     given = neighborhood_of(offsets, dimensions=model.dimensions)
-    if model.record is not None:
+    if model.record is not None and model.record.offsets is not None:
         found = Neighborhood(model.record.offsets)
         if given is not None and given.offsets != found.offsets:
             raise ArgumentError(
@@ -304,7 +350,7 @@ def _neighborhood(model: AffinityUNet, run: RunConfig | None, offsets: str | Non
     return known
 
 
-def _window(model: AffinityUNet, run: RunConfig | None, window: tuple[int, ...] | None) -> tuple[int, ...]:
+def _window(model: Network, run: RunConfig | None, window: tuple[int, ...] | None) -> tuple[int, ...]:
     if window is None and model.record is not None:
         window = model.record.window_shape
     elif window is None and run is not None:

@@ -115,6 +115,8 @@ def parse_config(text: str, overrides: Sequence[str] = (), *, source: str = "con
     _refuse(problems, source)
     if isinstance(tree.get("data"), dict):
         tree["data"] = _written_out(tree["data"], tree.get("seed"), source)
+    if isinstance(tree.get("network"), str):
+        tree["network"] = {"name": tree["network"]}
     try:
         # Through JSON, strict mode takes a list where a tuple is meant, and still converts nothing else.
         return RunConfig.model_validate_json(json.dumps(tree))

@@ -75,6 +75,9 @@ class PatchSampler:
     seed : int, >= 0
     minimum_foreground : float, 0..1
         Least fraction of voxels with a label or a class other than 0.
+    covered : (ndim,) int, voxels, optional
+        What a network's output covers of a patch, its middle: of that the two rules above, and `balance`,
+        are asked. All of the patch by default.
     balance : Balance, optional
         Which objects or classes patches are drawn around, and how many objects they hold.
     augmentation : callable, optional
@@ -99,6 +102,7 @@ class PatchSampler:
         *,
         seed: int,
         minimum_foreground: float = 0.0,
+        covered: Sequence[int] | None = None,
         balance: Balance | None = None,
         augmentation: Augmentation | None = None,
         normalisation: AnyNormalisation | None = None,
@@ -113,7 +117,10 @@ class PatchSampler:
         self.minimum_foreground = minimum_foreground
         self.balance = Balance() if balance is None else balance
         self._augmentation = augmentation
-        self._window = (1,) * (3 - len(self.patch_shape)) + self.patch_shape
+        self.covered = self.patch_shape if covered is None else tuple(int(length) for length in covered)
+        self._window, self._inner = (
+            (1,) * (3 - len(shape)) + shape for shape in (self.patch_shape, self.covered)
+        )
         self._volumes = [self._checked(volume) for volume in volumes]
         self._check_objects()
         self._places = Places.of(self._volumes, self.balance)
@@ -137,7 +144,7 @@ class PatchSampler:
     def __getitem__(self, index: int) -> Patch:
         """Return patch number `index` (any number from 0 on), augmented."""
         position = self.position(index)
-        box = self._box(position)
+        box = self._box(position, self._window)
         volume = self._volumes[position.volume]
         normalisation = self._normalisations[position.volume]
         raw = normalisation.unit(_cut(volume.raw, box))
@@ -158,7 +165,7 @@ class PatchSampler:
         position = self._around_a_place(generator) if self._places is not None else None
         if position is None:
             position = self._anywhere(generator)
-        volume, box = self._volumes[position.volume], self._box(position)
+        volume, box = self._volumes[position.volume], self._box(position, self._inner)
         share = 1.0
         if self.minimum_foreground > 0:
             filled = volume.foreground()[box]
@@ -182,15 +189,20 @@ class PatchSampler:
             return None
         corners = self._n_corners(self._volumes[place.volume])
         corner = tuple(
-            int(np.clip(voxel - generator.integers(length), 0, last - 1))
-            for voxel, length, last in zip(place.corner, self._window, corners, strict=True)
+            int(np.clip(voxel - generator.integers(inner) - (length - inner) // 2, 0, last - 1))
+            for voxel, inner, length, last in zip(
+                place.corner, self._inner, self._window, corners, strict=True
+            )
         )
         return Position(place.volume, corner)
 
-    def _box(self, position: Position) -> tuple[slice, ...]:
-        return tuple(
-            slice(start, start + length) for start, length in zip(position.corner, self._window, strict=True)
-        )
+    def _box(self, position: Position, shape: Sequence[int]) -> tuple[slice, ...]:
+        """Return the middle of a patch, of a shape: all of it, or what is covered."""
+        starts = [
+            corner + (length - size) // 2
+            for corner, length, size in zip(position.corner, self._window, shape, strict=True)
+        ]
+        return tuple(slice(start, start + size) for start, size in zip(starts, shape, strict=True))
 
     def _n_corners(self, volume: LabelledVolume) -> tuple[int, ...]:
         return tuple(
@@ -232,13 +244,30 @@ class PatchSampler:
             )
 
     def _check_foreground(self, volume: LabelledVolume) -> None:
-        fullest = largest_foreground(volume.foreground(), self._window)
+        first, last = (
+            Position(0, corner) for corner in ((0, 0, 0), tuple(n - 1 for n in self._n_corners(volume)))
+        )
+        reached = tuple(
+            slice(begin.start, end.stop)
+            for begin, end in zip(self._box(first, self._inner), self._box(last, self._inner), strict=True)
+        )
+        fullest = largest_foreground(volume.foreground()[reached], self._inner)
         if fullest < self.minimum_foreground:
             raise ArgumentError(
                 f"`minimum_foreground` must be reached by some patch of every volume, got "
                 f"{self.minimum_foreground} where the fullest patch of {volume.name} has {fullest:.3g}; "
                 "lower it, or check that these are the volume's labels"
             )
+
+
+def middle_of(array: NDArray[Any], shape: Sequence[int]) -> NDArray[Any]:
+    """Return the middle of the last axes of an array: what a network of valid convolutions gives back."""
+    lengths = array.shape[-len(shape) :]
+    if lengths == tuple(shape):
+        return array
+    starts = [(length - size) // 2 for length, size in zip(lengths, shape, strict=True)]
+    box = tuple(slice(start, start + size) for start, size in zip(starts, shape, strict=True))
+    return np.ascontiguousarray(_cut(array, box))
 
 
 def _cut(array: NDArray[Any], box: tuple[slice, ...]) -> NDArray[Any]:

@@ -69,49 +69,51 @@ class ForeignNetwork(Network):
         given = given_by_the_run(made, name, **sizes)
         check_options(made, name, given, options)
         self.body = made_of(made, name, {**given, **self.options, **(overrides or {})})
-        self._known: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self._known: dict[tuple[tuple[int, ...], bool], tuple[int, ...]] = {}
 
     def forward(self, raw: Tensor) -> Tensor:
         """Return logits (n, out_channels, *spatial or less)."""
         logits: Tensor = self.body(raw)
         return logits
 
-    def shape_of_output(self, spatial: Sequence[int], *, name: str = "raw") -> tuple[int, ...]:
+    def shape_of_output(
+        self, spatial: Sequence[int], *, name: str = "raw", training: bool = False
+    ) -> tuple[int, ...]:
         """Return the spatial shape that an input becomes: the network is asked, once a shape.
 
         Raises
         ------
         ShapeError
             If it does not take the shape, or returns something else than (n, out_channels, *spatial) at the
-            input's resolution, in training or in evaluation.
+            input's resolution, in evaluation, or in training if it is asked about that.
         """
         asked = self._check_axes(spatial, name=name)
-        if asked not in self._known:
-            self._known[asked] = self._asked(asked, name)
-        return self._known[asked]
+        for mode in (True, False) if training else (False,):
+            if (asked, mode) not in self._known:
+                self._known[asked, mode] = self._asked(asked, name, training=mode)
+        return self._known[asked, False]
 
-    def _asked(self, spatial: tuple[int, ...], name: str) -> tuple[int, ...]:
-        for training in (True, False):
-            try:
-                shape = output_shape(
-                    self.body,
-                    spatial,
-                    in_channels=self.in_channels,
-                    name=name,
-                    training=training,
-                    with_values=self._with_values,
-                )
-            except ShapeError as error:
-                if error.__cause__ is None:  # it takes the shape
-                    raise
-                raise ShapeError(f"{error}{near(self._that_fit(spatial))}") from error
-            channels, left = shape[0], shape[1:]
-            if channels != self.out_channels:
-                raise ShapeError(
-                    f"the network {self.name} must return {self.out_channels} channels, as the task has, "
-                    f"got {channels}"
-                )
-            self._check_resolution(spatial, left)
+    def _asked(self, spatial: tuple[int, ...], name: str, *, training: bool) -> tuple[int, ...]:
+        try:
+            shape = output_shape(
+                self.body,
+                spatial,
+                in_channels=self.in_channels,
+                name=name,
+                training=training,
+                with_values=self._with_values,
+            )
+        except ShapeError as error:
+            if error.__cause__ is None:  # it takes the shape
+                raise
+            raise ShapeError(f"{error}{near(self._that_fit(spatial))}") from error
+        channels, left = shape[0], shape[1:]
+        if channels != self.out_channels:
+            raise ShapeError(
+                f"the network {self.name} must return {self.out_channels} channels, as the task has, "
+                f"got {channels}"
+            )
+        self._check_resolution(spatial, left)
         return left
 
     def _check_resolution(self, spatial: tuple[int, ...], left: tuple[int, ...]) -> None:
@@ -126,17 +128,22 @@ class ForeignNetwork(Network):
             )
 
     def _grows(self, spatial: tuple[int, ...], left: tuple[int, ...], axis: int) -> bool:
+        """Say whether two longer inputs that fit give as much more: one can do so by rounding."""
         shape_of = self._shape_without_values
         if shape_of(spatial) is None:
             shape_of = self._shape_with_values
+        grown = 0
         for more in range(1, GROWTH + 1):
             longer, expected = (
                 tuple(length + more * (one == axis) for one, length in enumerate(shape))
                 for shape in (spatial, left)
             )
             shape = shape_of(longer)
-            if shape is not None:
-                return shape[1:] == expected
+            if shape is not None and shape[1:] != expected:
+                return False
+            grown += shape is not None
+            if grown == 2:
+                return True
         return False
 
     def _that_fit(self, spatial: tuple[int, ...]) -> list[tuple[int, ...]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
-from objectwise.errors import ArgumentError
+from objectwise.errors import ArgumentError, ObjectwiseWarning
 
 LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 """What a container may take, in bytes, on Linux."""
@@ -50,7 +51,7 @@ def require_memory(needed: int | None, device: str, *, what: str, cure: str) -> 
     Parameters
     ----------
     needed : int or None
-        Bytes, at least about; None if nobody knows.
+        Bytes, at least about; None if nobody knows, which a warning says.
     device : "cpu", "cuda" or "mps"
     what, cure : str
         What needs it, and what to do.
@@ -60,8 +61,15 @@ def require_memory(needed: int | None, device: str, *, what: str, cure: str) -> 
     ArgumentError
         If there is less.
     """
+    if needed is None:
+        warnings.warn(
+            f"the memory of {what} cannot be told before it begins: its network does not run without values",
+            ObjectwiseWarning,
+            stacklevel=2,
+        )
+        return
     there = memory_of(device)
-    if needed is not None and there is not None and needed > there:
+    if there is not None and needed > there:
         raise ArgumentError(
             f"{what} must fit into the memory of the device ({device}, {there / GIB:.3g} GiB), "
             f"got about {needed / GIB:.3g} GiB; {cure}"

@@ -99,8 +99,8 @@ def _peak_of(
     """Return the most bytes alive while `play` has the network and an input of this shape."""
     if math.prod(shape) >= MORE_THAN_ANY // 8:
         return MORE_THAN_ANY
-    shadow = _shadow_of(network)
     try:
+        shadow = _shadow_of(network)
         with _Meter(on_cpu=device == "cpu") as meter:
             play(shadow, torch.empty(shape, device="meta"))
     except ObjectwiseError:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
 
 from objectwise.errors import ArgumentError, ShapeError
 from objectwise.networks.record import NetworkRecord
+from objectwise.networks.shapes import output_shape
 
 REACH = 4096
 """Voxels up and down from a length in which another one that fits is looked for."""
@@ -62,8 +63,10 @@ class Network(nn.Module):
         """Return what becomes of a length, or None where it does not fit."""
         raise NotImplementedError
 
-    def shape_of_output(self, spatial: Sequence[int], *, name: str = "raw") -> tuple[int, ...]:
-        """Return the spatial shape that an input becomes.
+    def shape_of_output(
+        self, spatial: Sequence[int], *, name: str = "raw", training: bool = False
+    ) -> tuple[int, ...]:
+        """Return the spatial shape that an input becomes, in evaluation or in training too.
 
         Raises
         ------
@@ -94,19 +97,35 @@ class Network(nn.Module):
 
     def _nearest(self, spatial: tuple[int, ...]) -> str:
         """Say which shapes would fit in the place of one that does not."""
-        shapes = []
-        for lengths in (lambda n: range(n, max(0, n - REACH), -1), lambda n: range(n, n + REACH)):
-            shape = [self._first_that_fits(lengths(n), axis) for axis, n in enumerate(spatial)]
-            if None not in shape:
-                shapes.append(tuple(shape))
-        return near(shapes)
+        down = [
+            self._first_that_fits(range(n, max(0, n - REACH), -1), axis) for axis, n in enumerate(spatial)
+        ]
+        up = [self._first_that_fits(range(n, n + REACH), axis) for axis, n in enumerate(spatial)]
+        return near([tuple(n for n in shape if n is not None) for shape in (down, up) if None not in shape])
 
     def _first_that_fits(self, lengths: range, axis: int) -> int | None:
-        fits: Callable[[int], bool] = lambda length: self.left_of(length, axis) is not None  # noqa: E731
-        return next(filter(fits, lengths), None)
+        return next((length for length in lengths if self.left_of(length, axis) is not None), None)
 
 
-def near(shapes: Sequence[tuple[int | None, ...]]) -> str:
+def written_by(network: nn.Module, spatial: Sequence[int], *, in_channels: int, name: str) -> tuple[int, ...]:
+    """Return the spatial shape that a window of any network becomes.
+
+    Raises
+    ------
+    ShapeError
+        If the network does not take the window, or is made for another number of channels.
+    """
+    if not isinstance(network, Network):
+        return output_shape(network, spatial, in_channels=in_channels, name=name)[1:]
+    if network.in_channels != in_channels:
+        raise ShapeError(
+            f"`raw` must have {network.in_channels} channel(s), as the network was made for, "
+            f"got {in_channels}"
+        )
+    return network.shape_of_output(spatial, name=name)
+
+
+def near(shapes: Sequence[tuple[int, ...]]) -> str:
     """Return the end of a sentence on a shape that does not fit."""
     return f"; nearest that fit: {' and '.join(map(str, shapes))}" if shapes else ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -58,28 +59,36 @@ def build(
             f"`network` must be one of {', '.join(NETWORKS)}, monai.CLASS or package.module:Class, got "
             f"{name!r}"
         )
-    sizes = {"dimensions": dimensions, "in_channels": in_channels, "out_channels": out_channels}
-    if name in NETWORKS:
-        with torch.device("cpu" if weights else "meta"):
-            return _ours(name, plain_options(options), **sizes)
+    make = partial(
+        _ours if name in NETWORKS else ForeignNetwork,
+        name,
+        dimensions=dimensions,
+        in_channels=in_channels,
+        out_channels=out_channels,
+        options=plain_options(options),
+    )
     if not weights:
         try:
             with torch.device("meta"):
-                return ForeignNetwork(name, options=options, **sizes)
+                return make()
         except ArgumentError as error:
-            if error.__cause__ is None:  # it is no question of values
+            if name in NETWORKS or error.__cause__ is None:  # it is no question of values
                 raise
     with torch.device("cpu"):
-        return ForeignNetwork(name, options=options, **sizes)
+        return make()
 
 
-def _ours(name: str, options: Mapping[str, Any], *, dimensions: int, **channels: int) -> Network:
+def _ours(
+    name: str, *, dimensions: int, in_channels: int, out_channels: int, options: Mapping[str, Any]
+) -> Network:
     needed = DIMENSIONS.get(name, dimensions)
     if needed != dimensions:
         raise ArgumentError(f"the network {name!r} must have dimensions: {needed}, got {dimensions}")
     module, _, attribute = NETWORKS[name].partition(":")
     made = getattr(import_module(module), attribute)
-    given = given_by_the_run(made, name, dimensions=dimensions, **channels)
+    given = given_by_the_run(
+        made, name, dimensions=dimensions, in_channels=in_channels, out_channels=out_channels
+    )
     check_options(made, name, given, options)
     network = made_of(made, name, {**given, **options})
     assert isinstance(network, Network)

@@ -53,16 +53,21 @@ def estimate_prediction_memory(
         Within a factor of two of what is taken where that is much.
     """
     from objectwise.networks.memory import estimate_inference_memory
+    from objectwise.networks.network import written_by
 
     *inner, depth, _, _ = (1, *shape) if len(shape) == 3 else shape
     in_channels = math.prod(inner)
     image = shape[-len(window_shape) :]
-    padded = math.prod(max(length, window) for length, window in zip(image, window_shape, strict=True))
+    writes = written_by(network, window_shape, in_channels=in_channels, name="window_shape")
+    margins = [read - write for read, write in zip(window_shape, writes, strict=True)]
+    written = [max(length, write) for length, write in zip(image, writes, strict=True)]
+    padded = math.prod(length + margin for length, margin in zip(written, margins, strict=True))
     images = 1 if len(window_shape) == 3 else min(batch_size, depth)
     # Of a few images at once: as float32, padded, what is blended, and the sum of weights.
-    blended = 4 * padded * (images * (channels + 2 * in_channels) + 1)
+    blended = 4 * images * in_channels * (padded + math.prod(image))
+    blended += 4 * math.prod(written) * (images * channels + 1)
     volume = math.prod(shape[-3:])
-    whole = 4 * channels * volume if len(window_shape) == 2 or padded > volume else 0
+    whole = 4 * channels * volume if len(window_shape) == 2 or math.prod(written) > volume else 0
     on_device = estimate_inference_memory(
         network, window_shape, batch_size=batch_size, in_channels=in_channels, device=device
     )

@@ -153,6 +153,7 @@ def predict_probabilities(
     import torch
 
     from objectwise.networks.machine import torch_threads
+    from objectwise.networks.network import written_by
 
     check_array(raw, "raw")
     if window_shape is None:
@@ -160,7 +161,7 @@ def predict_probabilities(
     check_windows(raw.shape, window_shape, overlap=overlap, batch_size=batch_size)
     device = find_device(accelerator)
     volume = raw if raw.ndim == 4 else raw[None]
-    writes = _output_of(network, window_shape, in_channels=len(volume))
+    writes = written_by(network, window_shape, in_channels=len(volume), name="window_shape")
     normalised = _normalisation(network, raw, normalisation, name=name)
     plan = partial(_Plan, volume, normalised, tuple(window_shape), writes, overlap, batch_size, device)
     chosen = _turns(volume.shape[1:], window_shape) if turned_back is not None else [Turn((False,) * 3)]
@@ -331,13 +332,6 @@ def _turns(spatial: Sequence[int], window_shape: Sequence[int]) -> list[Turn]:
     if len(window_shape) == 3:
         return list(turns(3, square=square))
     return [Turn((False, *turn.mirrored), turn.quarters) for turn in turns(2, square=square)]
-
-
-def _output_of(network: torch.nn.Module, window_shape: Sequence[int], *, in_channels: int) -> tuple[int, ...]:
-    """Return the spatial shape that a window becomes."""
-    from objectwise.networks.shapes import output_shape
-
-    return output_shape(network, window_shape, in_channels=in_channels, name="window_shape")[1:]
 
 
 def _n_windows(spatial: Sequence[int], reads: Sequence[int], writes: Sequence[int], overlap: float) -> int:

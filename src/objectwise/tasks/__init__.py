@@ -3,7 +3,7 @@
 from objectwise.tasks.affinities import AffinityTask
 from objectwise.tasks.masks import MaskTask
 from objectwise.tasks.objective import Objective
-from objectwise.tasks.registry import TASKS, task_of
+from objectwise.tasks.registry import TASKS, task_of, task_of_record
 from objectwise.tasks.scored import Comparison, Scored, Truth
 from objectwise.tasks.task import Task
 
@@ -17,4 +17,5 @@ __all__ = [
     "Task",
     "Truth",
     "task_of",
+    "task_of_record",
 ]

@@ -2,7 +2,7 @@
 
 from objectwise.curves import read_metrics
 from objectwise.training.module import TrainingModule
-from objectwise.training.network import network_of
+from objectwise.training.network import covered_by, network_of
 from objectwise.training.objective import objective_of
 from objectwise.training.patches import PatchDataModule
 from objectwise.training.train import build_sampler, train
@@ -13,6 +13,7 @@ __all__ = [
     "TrainingModule",
     "Validation",
     "build_sampler",
+    "covered_by",
     "network_of",
     "objective_of",
     "read_metrics",

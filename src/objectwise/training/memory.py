@@ -18,7 +18,7 @@ FOREGROUND_BYTES = 48
 """Of each voxel of the largest volume, while the fullest patch is looked for; see `largest_foreground`."""
 PLACE_BYTES = 4
 """Of each voxel of all volumes, where patches are drawn around objects or classes; see `Places`."""
-CURE = "take a smaller training.patch_shape, training.batch_size or network.features"
+CURE = "take a smaller training.patch_shape, training.batch_size or network"
 
 
 class TrainingMemory(NamedTuple):
@@ -47,20 +47,22 @@ def estimate_training(
         Within a factor of two of what is taken where that is much.
     """
     settings = config.training
+    task, network = task_of(config), network_of(config, weights=False)
     patch = math.prod(settings.patch_shape)
-    task = task_of(config)
+    covered = math.prod(
+        network.shape_of_output(settings.patch_shape, name="training.patch_shape", training=True)
+    )
     named = [task.losses.get(term.name or "") for term in settings.terms if term.python is None]
     mapped = sum(kind is not None and kind.has_map for kind in named)
     # float32 raw, int64 labels, float32 maps
     voxel = 4 * config.data.channels + 8 + 4 * mapped * len(task.channels)
     loaded = (2 + 2 * settings.workers) * settings.batch_size * patch * voxel
-    losses = LOSS_BYTES * settings.batch_size * patch * len(task.channels)
+    losses = LOSS_BYTES * settings.batch_size * covered * len(task.channels)
     largest = max((math.prod(shape) for shape, _ in volumes), default=0)
     balanced = settings.balance.around != "anywhere"
     looking = FOREGROUND_BYTES * largest if settings.minimum_foreground > 0 or balanced else 0
     places = PLACE_BYTES if balanced else 0
     held = sum(math.prod(shape) * (size + places) for shape, size in volumes)
-    network = network_of(config, weights=False)
     step = estimate_training_memory(
         network,
         settings.patch_shape,

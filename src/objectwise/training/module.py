@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from objectwise.config.training import TrainingConfig
 from objectwise.errors import DivergenceError
-from objectwise.networks import AffinityUNet
+from objectwise.networks import Network
 from objectwise.tasks import Objective
 from objectwise.training.optimiser import averaged, optimiser_of, rate_factor
 
@@ -34,7 +37,7 @@ class TrainingModule(LightningModule):
 
     Parameters
     ----------
-    network : AffinityUNet
+    network : Network
     config : TrainingConfig
     objective : Objective
         What is minimised.
@@ -46,7 +49,7 @@ class TrainingModule(LightningModule):
 
     def __init__(
         self,
-        network: AffinityUNet,
+        network: Network,
         config: TrainingConfig,
         objective: Objective,
         *,
@@ -74,12 +77,12 @@ class TrainingModule(LightningModule):
         return self.first_step + int(self.global_step)
 
     @property
-    def trained(self) -> AffinityUNet:
+    def trained(self) -> Network:
         """The network that the training is for: with the mean of the weights where one is kept."""
         if self.average is None:
             return self.network
         mean = self.average.module
-        assert isinstance(mean, AffinityUNet)
+        assert isinstance(mean, Network)
         return mean
 
     def ends_step(self, batch_idx: int) -> bool:
@@ -99,7 +102,8 @@ class TrainingModule(LightningModule):
         turn = (step * parts + part) * self.trainer.world_size + self.global_rank
         expected = turn * self.config.batch_size
         assert int(numbers[0]) == expected, f"step {step} got patch {int(numbers[0])}, not {expected}"
-        logits = self(batch["raw"])
+        with self._chance_of(step, self.global_rank * parts + part):
+            logits = self(batch["raw"])
         if torch.isfinite(logits).all():
             result: dict[str, Tensor] = self.objective(logits, batch, step, self.global_rank * parts + part)
         else:  # which no loss is made for
@@ -108,6 +112,17 @@ class TrainingModule(LightningModule):
         self.means = {name: math.fsum(row[name] for row in self._parts) / len(self._parts) for name in result}
         self._check_finite()
         return result
+
+    @contextmanager
+    def _chance_of(self, step: int, part: int) -> Iterator[None]:
+        """Let a network that draws at random, as dropout does, draw the same in every run of this step."""
+        (seed,) = np.random.SeedSequence([self.objective.seed, step, part, 1]).generate_state(1, np.uint64)
+        on_gpu = self.device.type == "cuda"
+        with torch.random.fork_rng(devices=[self.device] if on_gpu else []):
+            torch.default_generator.manual_seed(int(seed) >> 1)
+            if on_gpu:
+                torch.cuda.manual_seed(int(seed) >> 1)
+            yield
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Make the step, and take its weights into their mean."""

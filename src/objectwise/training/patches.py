@@ -11,6 +11,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Sampler
 
 from objectwise.data import PatchSampler
+from objectwise.data.sampling import middle_of
 from objectwise.tasks import Task
 from objectwise.tasks.objective import MapMaker
 
@@ -71,6 +72,10 @@ class NumberedPatches:
         Of terms of the loss; a step in which a term does not count has no map of it.
     patches_per_step : int
         On all devices together.
+
+    Notes
+    -----
+    Of the truth the middle is left that the network's output covers, `sampler.covered`.
     """
 
     def __init__(
@@ -82,7 +87,9 @@ class NumberedPatches:
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Return patch number `index`."""
         patch, step = self._sampler[index], index // self._patches_per_step
-        target = self._task.target(patch.arrays())
+        target = self._task.target(
+            {name: middle_of(array, self._sampler.covered) for name, array in patch.arrays().items()}
+        )
         maps = {make.key: make(target) for make in self._maps if make.weight(step) != 0}
         return {"raw": patch.raw, "number": index, **target, **maps}
 

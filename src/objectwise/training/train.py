@@ -25,7 +25,7 @@ from objectwise.errors import ArgumentError
 from objectwise.networks import NetworkRecord, load_network, save_network
 from objectwise.networks.machine import torch_threads
 from objectwise.networks.storage import copy_weights
-from objectwise.tasks import task_of
+from objectwise.tasks import Task, task_of
 from objectwise.training.checkpoints import (
     AtomicCheckpointIO,
     StepCheckpoint,
@@ -34,7 +34,7 @@ from objectwise.training.checkpoints import (
 )
 from objectwise.training.logs import MetricsLogger, StepLogs, StepProgress, quiet_lightning
 from objectwise.training.module import TrainingModule
-from objectwise.training.network import network_of
+from objectwise.training.network import covered_by, network_of
 from objectwise.training.objective import objective_of
 from objectwise.training.patches import PatchDataModule
 from objectwise.training.validation import Validation, ValidationSteps, best_in, write_best
@@ -96,26 +96,18 @@ def train(
             "`validate` must be given with training.validation, and only then, got "
             f"{'none' if validate is None else 'one'}"
         )
-    network = network_of(config)
+    network, task = network_of(config), task_of(config)
     sampler = build_sampler(config, volumes)
-    network.check_shape(settings.patch_shape, name="training.patch_shape")
-    network.record = NetworkRecord(
-        offsets=config.neighborhood.offsets,
-        window_shape=config.prediction.window_shape or settings.patch_shape,
-        # All ones stand for a size that was not stated.
-        voxel_size=next(
-            (volume.voxel_size for volume in volumes if any(size != 1 for size in volume.voxel_size)),
-            (1.0, 1.0, 1.0),
-        ),
-        normalisation=sampler.normalisation.as_plain(),
-    )
+    task.check_shape(sampler.covered)
+    network.record = _record_of(config, task, volumes, sampler)
     run = describe_run(config) if run is None else run
     last = directory / "checkpoints" / "last.ckpt"
     resumed = read_checkpoint(last, run=run, steps=settings.steps) if last.exists() else None
     first_step = 0 if resumed is None else int(resumed["objectwise_step"])
     if resumed is None and settings.initial_weights is not None:
         initial = settings.initial_weights
-        copy_weights(load_network(initial), network, name=f"training.initial_weights {initial}")
+        start = load_network(initial, python=config.network.python)
+        copy_weights(start, network, name=f"training.initial_weights {initial}")
 
     objective = objective_of(config, arrays=truth_names(volumes), voxel_size=volumes[0].voxel_size)
     module = TrainingModule(network, settings, objective, first_step=first_step, run=run)
@@ -132,7 +124,7 @@ def train(
         return path
     patches = PatchDataModule(
         sampler,
-        task_of(config),
+        task,
         batch_size=settings.batch_size,
         accumulate=settings.accumulate,
         steps=settings.steps,
@@ -154,6 +146,25 @@ def train(
             save_network(path, module.trained)
         trainer.strategy.barrier("network.pt")
     return path
+
+
+def _record_of(
+    config: RunConfig, task: Task, volumes: Sequence[LabelledVolume], sampler: PatchSampler
+) -> NetworkRecord:
+    """Return what the network's file says of its training."""
+    affinities = config.task.name == "affinities"
+    return NetworkRecord(
+        window_shape=config.prediction.window_shape or config.training.patch_shape,
+        # All ones stand for a size that was not stated.
+        voxel_size=next(
+            (volume.voxel_size for volume in volumes if any(size != 1 for size in volume.voxel_size)),
+            (1.0, 1.0, 1.0),
+        ),
+        normalisation=sampler.normalisation.as_plain(),
+        offsets=config.neighborhood.offsets if affinities else None,
+        task=config.task.model_dump(mode="json", exclude_defaults=True),
+        channels=task.channels,
+    )
 
 
 def truth_names(volumes: Sequence[LabelledVolume]) -> list[str]:
@@ -185,6 +196,7 @@ def build_sampler(config: RunConfig, volumes: Sequence[LabelledVolume]) -> Patch
         minimum_foreground=settings.minimum_foreground,
         balance=Balance(**settings.balance.model_dump()),
         augmentation=augmentation,
+        covered=covered_by(config, settings.patch_shape, name="training.patch_shape", training=True),
         normalisation=fit_normalisation(
             [volume.raw for volume in volumes],
             method=normalisation.method,

@@ -122,8 +122,10 @@ def check_training_device(config: RunConfig, problems: Problems) -> None:
                 )
 
 
-def check_network_shape(config: RunConfig, shape: Sequence[int], *, name: str) -> None:
-    """See that the strides of the network divide a patch or a window."""
-    from objectwise.training import network_of
+def check_network_shape(
+    config: RunConfig, shape: Sequence[int], *, name: str, training: bool = False
+) -> tuple[int, ...]:
+    """See that the network takes a patch or a window; return what its output covers of it."""
+    from objectwise.training import covered_by
 
-    network_of(config, weights=False).check_shape(shape, name=name)
+    return covered_by(config, shape, name=name, training=training)

@@ -52,7 +52,7 @@ def do(job: Job, step: Step) -> None:
     """Write the prediction of every volume; those that a killed run left are kept."""
     from objectwise.networks import load_network
 
-    network = load_network(job.network)
+    network = load_network(job.network, python=job.config.network.python)
     for volume in job.predicted:
         if job.directory.prediction_file(volume.name).is_file():
             # Of this fingerprint, or `Step.begin` had cleared it, and whole, because it appears whole.

@@ -119,21 +119,25 @@ def check(job: Job, problems: Problems) -> None:
         from objectwise.training import objective_of
 
         objective_of(config, arrays=array_names(config, job.task))
+    covered = config.training.patch_shape
     with problems.at("network"):
-        check_network_shape(config, config.training.patch_shape, name="training.patch_shape")
+        covered = check_network_shape(config, covered, name="training.patch_shape", training=True)
     with problems.at("offsets" if config.task.name == "affinities" else "training.patch_shape"):
-        job.task.check_shape(config.training.patch_shape)
+        job.task.check_shape(covered)
     check_training_device(config, problems)
     check_training_memory(job, problems)
     if config.training.initial_weights is not None:
         from objectwise.networks import load_network
-        from objectwise.networks.storage import check_same_architecture
+        from objectwise.networks.storage import check_same_architecture, check_same_channels
         from objectwise.training import network_of
 
         with problems.at("training.initial_weights"):
-            initial = load_network(config.training.initial_weights)
+            initial = load_network(config.training.initial_weights, python=config.network.python)
             name = str(config.training.initial_weights)
             check_same_architecture(initial, network_of(config, weights=False), name=name)
+            check_same_channels(
+                initial, config.task.name or str(config.task.python), job.task.channels, name=name
+            )
 
 
 def _check_validation(job: Job, problems: Problems) -> None:
