@@ -1,4 +1,4 @@
-"""Make docs/networks.md: the networks that a configuration names, with all their options, from their signatures.
+"""Make docs/networks.md: the networks that a configuration names, with the options of their signatures.
 
 python docs/make_networks.py
 """

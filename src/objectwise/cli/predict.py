@@ -247,9 +247,9 @@ def _meaning(task: Task) -> dict[str, Any]:
     return {"channels": list(task.channels)}
 
 
-def _require_channels(model: AffinityUNet, info: VolumeInfo) -> None:
+def _require_channels(model: Network, info: VolumeInfo) -> None:
     """Require the channels that the network was trained on."""
-    needed, found = model.architecture["in_channels"], info.channels or 1
+    needed, found = model.in_channels, info.channels or 1
     if found != needed:
         advice = "; `--channel-axis` says where a file has them" if info.channels is None else ""
         raise ArgumentError(f"`--raw` must have the channels of the network ({needed}), got {found}{advice}")
