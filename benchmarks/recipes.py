@@ -100,8 +100,11 @@ RECIPES = {
 def measured(name: str, loss: str, seed: int) -> dict[str, Any]:
     """Return the scores of one run, which is done if it is not there yet."""
     recipe = RECIPES[name]
-    overrides = [*recipe.losses[loss], f"seed={seed}", "evaluation.oracle=true", "training.threads=1"]
-    config = load_config(ROOT / "examples" / f"{name}.yaml", overrides)
+    overrides = [*recipe.losses[loss], f"seed={seed}", "training.threads=1"]
+    file = ROOT / "examples" / f"{name}.yaml"
+    if not load_config(file).segmentation.threshold_is_fixed:
+        overrides.append("evaluation.oracle=true")
+    config = load_config(file, overrides)
     folder = ROOT / "runs" / "recipes" / name / f"{loss.replace(' ', '_')}_{seed}"
     started = time.monotonic()
     found = run(config, folder, only=STEPS, overwrite=True).scores()
