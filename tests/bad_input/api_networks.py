@@ -21,9 +21,11 @@ from objectwise.data import (
 from objectwise.errors import CheckpointError, DtypeError, ObjectwiseError, ShapeError
 from objectwise.metrics import mask_scores
 from objectwise.networks import load_network, save_network
+from objectwise.networks.registry import build
 from objectwise.pipeline import (
     find_device,
     predict_affinities,
+    predict_probabilities,
     read_affinities,
     sweep_thresholds,
     write_affinities,
@@ -84,12 +86,17 @@ ROWS = [
     Call("network: no such file", lambda: load_network("nowhere.pt"), "nowhere.pt must exist", CheckpointError),
     Call("network: a folder", lambda: load_network("."), "must", CheckpointError),
     Call("network: another module to save", lambda: save_network(Path("never.pt"), nn.Linear(1, 1)), "`network` must be", ObjectwiseError),
+    Call("network: no such name", lambda: build("vnet", dimensions=3, in_channels=1, out_channels=1, options={}), "`network` must be one of unet, mala,"),
+    Call("network: an option of another", lambda: build("mala", dimensions=3, in_channels=1, out_channels=1, options={"depth": 2}), "`network.options` must be among"),
+    Call("network: options with code", lambda: build("mala", dimensions=3, in_channels=1, out_channels=1, options={"features": print}), "`network.options` must be text, numbers"),
+    Call("network: more levels than any memory", lambda: build("plain_unet", dimensions=2, in_channels=1, out_channels=1, options={"depth": 10**12}), "`depth` and `width_factor` must"),
+    Call("network: other channels than the image", lambda: predict_probabilities(network(), np.ones((2, 8, 16, 16), np.uint8), window_shape=(8, 16, 16)), "`raw` must have 1 channel(s)", ShapeError),
     Call("prediction: raw of four axes", lambda: predict(raw=RAW[None, None]), "`raw` must", ShapeError),
     Call("prediction: raw of NaN", lambda: predict(raw=np.full(RAW.shape, np.nan, np.float32)), "must be finite, got nan"),
     Call("prediction: raw is a list", lambda: predict(raw=RAW.tolist()), "`raw` must be a numpy array, got list", DtypeError),
     Call("prediction: complex raw", lambda: predict(raw=RAW.astype(complex)), "`raw` must", DtypeError),
     Call("prediction: masked raw", lambda: predict(raw=np.ma.masked_equal(RAW, 1)), "mask", DtypeError),
-    Call("prediction: flat window", lambda: predict(window_shape=(16, 16)), "must have shape", ShapeError),
+    Call("prediction: flat window", lambda: predict(window_shape=(16, 16)), "must have 3 spatial axes", ShapeError),
     Call("prediction: window that strides do not divide", lambda: predict(window_shape=(7, 16, 16)), "total stride", ShapeError),
     Call("prediction: overlap of 1", lambda: predict(overlap=1.0), "`overlap` must be"),
     Call("prediction: overlap is a word", lambda: predict(overlap="0.5"), "`overlap` must be"),

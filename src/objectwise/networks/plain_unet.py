@@ -14,6 +14,8 @@ from objectwise.networks.mala import LOST, cropped
 from objectwise.networks.network import Network
 from objectwise.networks.shapes import check_raw
 
+MOST = 20
+"""Depth and width factor together: beyond it no memory holds the weights of the coarsest level."""
 UP_MODES = ("transposed", "bilinear")
 
 
@@ -68,6 +70,11 @@ class PlainUNet(Network):
             ("in_channels", in_channels, 1),
         ):
             check_whole_number(number, least=least, name=name)
+        if depth + width_factor > MOST:  # what a file asks for is met here
+            raise ArgumentError(
+                f"`depth` and `width_factor` must not make more than 2^{MOST - 1} channels, "
+                f"got {depth} and {width_factor}"
+            )
         check_bool(padding, name="padding")
         check_bool(batch_norm, name="batch_norm")
         if up_mode not in UP_MODES:
