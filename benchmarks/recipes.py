@@ -84,7 +84,7 @@ RECIPES = {
             ],
         },
         ("dice", "hausdorff95", "surface_dice", "f1"),
-        "Mitochondria and synapses of `vnc_sstem`, sections 10 to 12, trained on 0 to 7.",
+        "Synapses, mitochondria and membranes of `vnc_sstem`, sections 10 to 12, trained on 0 to 7.",
     ),
     "mitochondria": Recipe(
         {
