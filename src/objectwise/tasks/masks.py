@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from objectwise.checks import check_bool, check_labels, first_position
 from objectwise.errors import ArgumentError, ShapeError
 from objectwise.maps import connected_components
-from objectwise.metrics import ClassScores, DetectionScores, class_scores
+from objectwise.metrics import class_scores
 from objectwise.metrics.rows import mean_row, plain
 from objectwise.segmentation.masks import (
     EXTENT,
@@ -23,6 +22,7 @@ from objectwise.segmentation.masks import (
     section_by_section,
 )
 from objectwise.tasks.losses import LossKind
+from objectwise.tasks.mask_scores import HIGHER, SURFACE_SCORES, counts_of, row_of
 from objectwise.tasks.scored import Comparison, Scored, Truth
 from objectwise.tasks.task import Arrays, Task
 
@@ -63,21 +63,6 @@ DECIDED = {
 }
 """Options of their bases that losses decide themselves."""
 INNER = ("pixel_loss", "instance_loss", "center_loss")
-
-
-HIGHER = {
-    "f1": True,
-    "dice": True,
-    "iou": True,
-    "hausdorff95": False,
-    "surface_dice": True,
-    "precision": True,
-    "recall": True,
-    "panoptic_quality": True,
-    "object_score": True,
-}
-"""The scores of a class, and whether higher is better."""
-SURFACE_SCORES = ("hausdorff95", "surface_dice")
 
 
 class MaskTask(Task):
@@ -353,9 +338,9 @@ class MaskTask(Task):
             )
             for name, (true_ids, ids) in zip(self.foreground, pairs, strict=True)
         }
-        rows = {name: _row(one) for name, one in found.items()}
+        rows = {name: row_of(one) for name, one in found.items()}
         overall = mean_row(list(rows.values()))
-        classes = {name: plain(rows[name]) | _counts(one) for name, one in found.items()}
+        classes = {name: plain(rows[name]) | counts_of(one) for name, one in found.items()}
         return Scored(overall, [overall], {"scores": plain(overall), "classes": classes})
 
 
@@ -379,33 +364,3 @@ def _by_dimensions(
 
 def _channels(ids: NDArray[Any]) -> NDArray[Any]:
     return ids if ids.ndim == 4 else ids[None]
-
-
-def _row(scores: ClassScores) -> dict[str, float]:
-    known = {
-        **scores.masks._asdict(),
-        **scores.detection._asdict(),
-        **scores.panoptic._asdict(),
-        "object_score": scores.object_score,
-    }
-    return {name: float(known[name]) for name in HIGHER}
-
-
-def _counts(scores: ClassScores) -> dict[str, Any]:
-    """Return how many objects were found, missed and invented, and the same by size."""
-
-    def counted(detection: DetectionScores) -> dict[str, int]:
-        return {"found": detection.found, "missed": detection.missed, "false": detection.false}
-
-    by_size = [
-        {
-            "least": one.least,
-            "below": None if math.isinf(one.below) else one.below,
-            **counted(one.scores),
-            "precision": one.scores.precision,
-            "recall": one.scores.recall,
-            "f1": one.scores.f1,
-        }
-        for one in scores.by_size
-    ]
-    return {**counted(scores.detection), "by_size": by_size}
