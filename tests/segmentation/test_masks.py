@@ -114,3 +114,10 @@ def test_grown_objects_are_refused_what_components_are():
     ):
         with pytest.raises(ObjectwiseError, match=words):
             grown_objects(np.full((3, 4), 0.5), **options)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (5, 1), (1, 4, 4), (1, 1, 1)])
+def test_grown_objects_take_axes_of_one_voxel(shape):
+    grown = grown_objects(np.full(shape, 0.9), threshold=0.8)
+    # Objects grow from two voxels at least.
+    assert set(np.unique(grown)) == ({0} if np.prod(shape) == 1 else {1})

@@ -11,7 +11,6 @@ from scipy import ndimage
 
 from objectwise.checks import check_bool, check_labels, check_mask, check_number
 from objectwise.errors import ArgumentError, DtypeError
-from objectwise.graph import Neighborhood
 from objectwise.maps.instances import connected_components
 from objectwise.segmentation.size import number_objects, remove_small_objects
 from objectwise.segmentation.watershed import seeded_watershed
@@ -151,13 +150,16 @@ def grown_objects(
     check_bool(fill_holes, name="fill_holes")
     check_probabilities_of_voxels(probabilities, threshold, name="threshold")
     check_probabilities_of_voxels(probabilities, extent, name="extent")
-    offsets = Neighborhood.nearest(probabilities.ndim)
-    # An edge is as sure as the less sure of its voxels.
-    edges = np.zeros((probabilities.ndim, *probabilities.shape), probabilities.dtype)
-    for axis in range(probabilities.ndim):
+    # An edge is as sure as the less sure of its voxels; an axis of one voxel has none.
+    axes = [axis for axis, length in enumerate(probabilities.shape) if length > 1]
+    if not axes:
+        return np.zeros(probabilities.shape, np.int64)
+    offsets = [tuple(-int(axis == other) for other in range(probabilities.ndim)) for axis in axes]
+    edges = np.zeros((len(axes), *probabilities.shape), probabilities.dtype)
+    for channel, axis in enumerate(axes):
         here = (slice(None),) * axis + (slice(1, None),)
         there = (slice(None),) * axis + (slice(None, -1),)
-        edges[axis][here] = np.minimum(probabilities[here], probabilities[there])
+        edges[channel][here] = np.minimum(probabilities[here], probabilities[there])
     inside = probabilities > probabilities.dtype.type(extent)
     labels = seeded_watershed(edges, offsets, threshold=threshold, mask=inside)
     if fill_holes:
